@@ -1,0 +1,1 @@
+//! Detect, prove and choose accelerators for each guest architecture.

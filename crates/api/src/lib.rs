@@ -1,0 +1,1 @@
+//! HTTP API over a unix socket: types, routes, OpenAPI document, client.

@@ -1,0 +1,1 @@
+//! Templates, downloads, verification, cache, cloud-init seeds.

@@ -1,0 +1,2 @@
+//! The nestbox command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Recognise, inspect, create and import disk images.

@@ -1,0 +1,1 @@
+//! Guest displays over RFB: frames, cursor, input, screenshots.

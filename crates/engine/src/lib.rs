@@ -1,0 +1,1 @@
+//! Operations and jobs over the library, the backend, disks and the catalogue.

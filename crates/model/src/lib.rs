@@ -1,0 +1,41 @@
+//! The nouns of Nestbox. Everything here is plain data with serde: no I/O, no clock, no environment.
+//!
+//! *Spec* types are what the user wants and what `machine.toml` keeps; types without the suffix are what the
+//! API shows. The words are those of `docs/vocabulary.md`.
+
+mod arch;
+mod doctor;
+mod error;
+mod event;
+mod ids;
+mod import;
+mod job;
+pub mod layout;
+mod machine;
+mod name;
+mod request;
+mod snapshot;
+mod spec;
+mod template;
+pub mod units;
+
+pub use arch::{Accelerator, Arch, Firmware};
+pub use doctor::{AcceleratorReport, Check, CheckStatus, DoctorReport, HostInfo};
+pub use error::{Error, ErrorBody, ErrorKind, Result};
+pub use event::{Event, EventKind};
+pub use ids::{DiskId, JobId, MachineId, NicId, SnapshotId};
+pub use import::{FileAction, ImportItem, ImportPlan, ImportRequest, ItemFate, Recognised};
+pub use job::{Job, JobKind, JobState, Step, StepState};
+pub use machine::{Disk, Machine, MachineState, Medium, Nic, Usage, WaysIn};
+pub use name::{free_name, validate_name};
+pub use request::{
+    ActivityEntry, ChangeRequest, CommandShown, CreateRequest, CreateSource, HostUsage, JobStarted,
+    LibraryProblem, LibraryReport, Logs, PortList, RestoreRequest, Restored, ServiceInfo, SnapshotList,
+    SnapshotRequest, SnapshotTaken, SnapshotsDeleted, Stats, TrashEmptied, TrashEntry,
+};
+pub use snapshot::{Snapshot, SnapshotDisk, SnapshotRecord};
+pub use spec::{
+    AcceleratorChoice, DiskSpec, DisplaySpec, GuestUser, ImageFormat, LinkState, MACHINE_FILE_VERSION,
+    MachineSpec, MediumSpec, NicSpec, PortForward, Protocol,
+};
+pub use template::{Template, TemplateArch, TemplateDefaults, TemplateKind, VerifiedBy};

@@ -1,0 +1,1 @@
+//! The QEMU backend: spec to command line, launch, adopt, QMP.

@@ -1,0 +1,1 @@
+//! Real guests, a local mirror and a test home for the tests.
