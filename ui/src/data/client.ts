@@ -1,0 +1,178 @@
+/** The typed client: one function a route, errors as `ApiError`. Knows the platform, not React. */
+import type { Method, Platform } from "../platform/types";
+import type {
+  ActivityEntry,
+  CommandShown,
+  Config,
+  CreateRequest,
+  DoctorReport,
+  ErrorInfo,
+  ImportPlan,
+  ImportRequest,
+  Job,
+  JobStarted,
+  Logs,
+  Machine,
+  PortForward,
+  Restored,
+  ServiceInfo,
+  Snapshot,
+  SnapshotList,
+  SnapshotsDeleted,
+  SnapshotTaken,
+  Stats,
+  Template,
+  TrashEmptied,
+  TrashEntry,
+  Arch,
+  Accelerator,
+} from "./types";
+
+/** An error of the service (or of reaching it): switch on `code`, show `message` and `hint`. */
+export class ApiError extends Error {
+  readonly code: string;
+  readonly kind: ErrorInfo["kind"];
+  readonly hint: string;
+  readonly details: Record<string, unknown>;
+  /** HTTP status; 0 when the service was not reached. */
+  readonly status: number;
+
+  constructor(info: ErrorInfo, status: number) {
+    super(info.message);
+    this.name = "ApiError";
+    this.code = info.code;
+    this.kind = info.kind;
+    this.hint = info.hint;
+    this.details = info.details;
+    this.status = status;
+  }
+
+  /** The wire form, for error cards. */
+  get info(): ErrorInfo {
+    return { code: this.code, kind: this.kind, message: this.message, hint: this.hint, details: this.details };
+  }
+}
+
+/** Codes that this client makes itself. */
+export const CODE_UNREACHABLE = "service-unreachable";
+export const CODE_BAD_ANSWER = "bad-answer";
+
+const asText = (value: unknown): string => (typeof value === "string" ? value : "");
+
+/** Reads an error body with suspicion: whatever is missing becomes empty. */
+export function errorFromBody(body: unknown, status: number): ApiError {
+  const raw = (body as { error?: Partial<ErrorInfo> } | null)?.error;
+  return new ApiError(
+    {
+      code: asText(raw?.code) || CODE_BAD_ANSWER,
+      kind: raw?.kind ?? "failed",
+      message: asText(raw?.message),
+      hint: asText(raw?.hint),
+      details: typeof raw?.details === "object" && raw.details !== null ? raw.details : { status },
+    },
+    status,
+  );
+}
+
+/** Any thrown thing as an `ApiError`. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  const system = error instanceof Error ? error.message : String(error);
+  return new ApiError(
+    { code: CODE_UNREACHABLE, kind: "failed", message: "", hint: "", details: { system } },
+    0,
+  );
+}
+
+const enc = encodeURIComponent;
+const query = (values: Record<string, string | number | boolean | null | undefined>): string => {
+  const pairs = Object.entries(values)
+    .filter((pair): pair is [string, string | number | boolean] => pair[1] !== undefined && pair[1] !== null)
+    .map(([key, value]) => `${enc(key)}=${enc(String(value))}`);
+  return pairs.length ? `?${pairs.join("&")}` : "";
+};
+
+export type Client = ReturnType<typeof createClient>;
+
+/** The client over one platform. */
+export function createClient(platform: Platform) {
+  async function call<T>(method: Method, path: string, body?: unknown): Promise<T> {
+    let answer;
+    try {
+      answer = await platform.request(method, `/v1${path}`, body);
+    } catch (error) {
+      throw toApiError(error);
+    }
+    if (answer.status >= 200 && answer.status < 300) return answer.body as T;
+    throw errorFromBody(answer.body, answer.status);
+  }
+  const get = <T>(path: string) => call<T>("GET", path);
+  const post = <T>(path: string, body: unknown = {}) => call<T>("POST", path, body);
+  const machine = (id: string) => `/machines/${enc(id)}`;
+  const snapshot = (id: string, snap: string) => `${machine(id)}/snapshots/${enc(snap)}`;
+
+  return {
+    platform,
+    service: () => get<ServiceInfo>("/service"),
+    doctor: (refresh = false) => get<DoctorReport>(`/doctor${refresh ? "?refresh=true" : ""}`),
+    templates: () => get<{ templates: Template[] }>("/templates").then((r) => r.templates),
+
+    machines: () => get<{ machines: Machine[] }>("/machines").then((r) => r.machines),
+    machine: (id: string) => get<Machine>(machine(id)),
+    create: (request: CreateRequest) => post<JobStarted>("/machines", request),
+    change: (id: string, changes: Record<string, unknown>) => call<Machine>("PATCH", machine(id), { changes }),
+    remove: (id: string) => call<TrashEntry>("DELETE", machine(id)),
+    rename: (id: string, name: string) => post<Machine>(`${machine(id)}/rename`, { name }),
+    start: (id: string, accelerator?: Accelerator) =>
+      post<Machine>(`${machine(id)}/start`, accelerator ? { accelerator } : {}),
+    stop: (id: string, force = false) => post<Machine>(`${machine(id)}/stop`, { force }),
+    reset: (id: string) => post<Machine>(`${machine(id)}/reset`),
+    pause: (id: string) => post<Machine>(`${machine(id)}/pause`),
+    resume: (id: string) => post<Machine>(`${machine(id)}/resume`),
+    command: (id: string) => get<CommandShown>(`${machine(id)}/command`),
+    logs: (id: string) => get<Logs>(`${machine(id)}/logs`),
+    type: (id: string, text: string) => post<null>(`${machine(id)}/type`, { text }),
+    keys: (id: string, keys: string[]) => post<null>(`${machine(id)}/keys`, { keys }),
+    addPort: (id: string, port: PortForward) => post<PortForward>(`${machine(id)}/ports`, port),
+    removePort: (id: string, port: PortForward) =>
+      call<null>("DELETE", `${machine(id)}/ports${query({ host: port.host, protocol: port.protocol })}`),
+    insertMedium: (id: string, path: string) => call<Machine>("PUT", `${machine(id)}/medium`, { path }),
+    ejectMedium: (id: string) => call<Machine>("DELETE", `${machine(id)}/medium`),
+    display: (id: string) => post<{ url: string }>(`${machine(id)}/display`).then((r) => r.url),
+    screenshot: (id: string, maxWidth?: number) =>
+      platform.picture(`/v1${machine(id)}/screenshot${query({ max_width: maxWidth })}`),
+    thumbnail: (id: string, version: number) =>
+      platform.picture(`/v1${machine(id)}/thumbnail${query({ v: version })}`),
+
+    snapshots: (id: string) => get<SnapshotList>(`${machine(id)}/snapshots`),
+    takeSnapshot: (id: string, request: { name?: string; notes?: string; memory?: boolean } = {}) =>
+      post<SnapshotTaken>(`${machine(id)}/snapshots`, request),
+    changeSnapshot: (id: string, snap: string, change: { name?: string; notes?: string }) =>
+      call<Snapshot>("PATCH", snapshot(id, snap), change),
+    deleteSnapshot: (id: string, snap: string, options: { subtree?: boolean; dryRun?: boolean } = {}) =>
+      call<SnapshotsDeleted>(
+        "DELETE",
+        `${snapshot(id, snap)}${query({ subtree: options.subtree, dry_run: options.dryRun })}`,
+      ),
+    restoreSnapshot: (id: string, snap: string, options: { discard?: boolean; start?: boolean } = {}) =>
+      post<Restored>(`${snapshot(id, snap)}/restore`, { discard: options.discard ?? false, start: options.start }),
+    snapshotPicture: (id: string, snap: string) => platform.picture(`/v1${snapshot(id, snap)}/screenshot`),
+
+    trash: () => get<{ entries: TrashEntry[] }>("/trash").then((r) => r.entries),
+    putBack: (id: string) => post<Machine>(`/trash/${enc(id)}/restore`),
+    emptyTrash: (dryRun = false) => call<TrashEmptied>("DELETE", `/trash${query({ dry_run: dryRun || undefined })}`),
+
+    importPlan: (path: string, arch?: Arch) => post<ImportPlan>("/import/plan", arch ? { path, arch } : { path }),
+    import: (request: ImportRequest) => post<JobStarted>("/import", request),
+
+    jobs: () => get<{ jobs: Job[] }>("/jobs").then((r) => r.jobs),
+    cancelJob: (id: string) => post<Job>(`/jobs/${enc(id)}/cancel`),
+    pauseJob: (id: string) => post<Job>(`/jobs/${enc(id)}/pause`),
+    resumeJob: (id: string) => post<Job>(`/jobs/${enc(id)}/resume`),
+    activity: () => get<{ entries: ActivityEntry[] }>("/activity").then((r) => r.entries),
+
+    config: () => get<{ config: Config }>("/config").then((r) => r.config),
+    setConfig: (key: string, value: unknown) => call<unknown>("PUT", `/config/${enc(key)}`, { value }),
+    stats: (id?: string) => get<Stats>(`/stats${query({ machine: id })}`),
+  };
+}

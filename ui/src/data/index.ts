@@ -1,0 +1,11 @@
+export * from "./client";
+export type { ConnectionState } from "./events";
+export * from "./eta";
+export * from "./format";
+export * from "./hooks";
+export { keys } from "./keys";
+export * from "./mutations";
+export { createQueryClient, DataProvider, useClient, useConnection, useServiceEvents } from "./provider";
+export { isOver } from "./reducer";
+export type * from "./types";
+export { useTimeLeft } from "./use-time-left";

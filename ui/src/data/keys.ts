@@ -1,0 +1,16 @@
+/** Cache keys, in one place. */
+export const keys = {
+  service: ["service"] as const,
+  machines: ["machines"] as const,
+  snapshots: (machine: string) => ["snapshots", machine] as const,
+  allSnapshots: ["snapshots"] as const,
+  jobs: ["jobs"] as const,
+  templates: ["templates"] as const,
+  doctor: ["doctor"] as const,
+  config: ["config"] as const,
+  activity: ["activity"] as const,
+  trash: ["trash"] as const,
+  stats: (machine: string | null) => ["stats", machine] as const,
+  logs: (machine: string) => ["logs", machine] as const,
+  command: (machine: string) => ["command", machine] as const,
+};

@@ -1,0 +1,174 @@
+/** Writes. Answers go straight into the cache; events bring the rest (and what other clients do). */
+import { useMutation, type UseMutationResult, useQueryClient, type QueryClient } from "@tanstack/react-query";
+import { type ApiError, type Client, toApiError } from "./client";
+import { keys } from "./keys";
+import { useClient } from "./provider";
+import { upsert, upsertJob } from "./reducer";
+import type {
+  Accelerator,
+  Config,
+  CreateRequest,
+  ImportRequest,
+  Job,
+  JobStarted,
+  Machine,
+  PortForward,
+  Restored,
+  Snapshot,
+  SnapshotsDeleted,
+  SnapshotTaken,
+  TrashEmptied,
+  TrashEntry,
+} from "./types";
+
+type Write<T, V> = UseMutationResult<T, ApiError, V>;
+
+function putMachine(queries: QueryClient, machine: Machine): void {
+  queries.setQueryData<Machine[]>(keys.machines, (list) => (list ? upsert(list, machine) : list));
+}
+
+function putJob(queries: QueryClient, job: Job): void {
+  queries.setQueryData<Job[]>(keys.jobs, (list) => (list ? upsertJob(list, job) : list));
+}
+
+function useWrite<T, V>(
+  write: (client: Client, variables: V) => Promise<T>,
+  done: (queries: QueryClient, result: T, variables: V) => void,
+): Write<T, V> {
+  const client = useClient();
+  const queries = useQueryClient();
+  return useMutation<T, ApiError, V>({
+    mutationFn: async (variables) => {
+      try {
+        return await write(client, variables);
+      } catch (error) {
+        throw toApiError(error);
+      }
+    },
+    onSuccess: (result, variables) => done(queries, result, variables),
+  });
+}
+
+export const useStartMachine = (): Write<Machine, { id: string; accelerator?: Accelerator }> =>
+  useWrite((client, { id, accelerator }) => client.start(id, accelerator), putMachine);
+
+export const useStopMachine = (): Write<Machine, { id: string; force?: boolean }> =>
+  useWrite((client, { id, force }) => client.stop(id, force), putMachine);
+
+export const useResetMachine = (): Write<Machine, string> =>
+  useWrite((client, id) => client.reset(id), putMachine);
+
+export const usePauseMachine = (): Write<Machine, string> =>
+  useWrite((client, id) => client.pause(id), putMachine);
+
+export const useResumeMachine = (): Write<Machine, string> =>
+  useWrite((client, id) => client.resume(id), putMachine);
+
+export const useRenameMachine = (): Write<Machine, { id: string; name: string }> =>
+  useWrite((client, { id, name }) => client.rename(id, name), putMachine);
+
+export const useChangeMachine = (): Write<Machine, { id: string; changes: Record<string, unknown> }> =>
+  useWrite((client, { id, changes }) => client.change(id, changes), putMachine);
+
+export const useDeleteMachine = (): Write<TrashEntry, string> =>
+  useWrite(
+    (client, id) => client.remove(id),
+    (queries, _entry, id) => {
+      queries.setQueryData<Machine[]>(keys.machines, (list) => list?.filter((machine) => machine.id !== id));
+      void queries.invalidateQueries({ queryKey: keys.trash });
+    },
+  );
+
+export const useCreateMachine = (): Write<JobStarted, CreateRequest> =>
+  useWrite((client, request) => client.create(request), putStarted);
+
+export const useImport = (): Write<JobStarted, ImportRequest> =>
+  useWrite((client, request) => client.import(request), putStarted);
+
+function putStarted(queries: QueryClient, started: JobStarted): void {
+  putMachine(queries, started.machine);
+  putJob(queries, started.job);
+}
+
+export const useCancelJob = (): Write<Job, string> => useWrite((client, id) => client.cancelJob(id), putJob);
+export const usePauseJob = (): Write<Job, string> => useWrite((client, id) => client.pauseJob(id), putJob);
+export const useResumeJob = (): Write<Job, string> => useWrite((client, id) => client.resumeJob(id), putJob);
+
+const snapshotsStale = (queries: QueryClient, _result: unknown, { id }: { id: string }): void => {
+  void queries.invalidateQueries({ queryKey: keys.snapshots(id) });
+};
+
+export const useTakeSnapshot = (): Write<
+  SnapshotTaken,
+  { id: string; name?: string; notes?: string; memory?: boolean }
+> => useWrite((client, { id, ...request }) => client.takeSnapshot(id, request), snapshotsStale);
+
+export const useChangeSnapshot = (): Write<
+  Snapshot,
+  { id: string; snapshot: string; name?: string; notes?: string }
+> => useWrite((client, { id, snapshot, ...change }) => client.changeSnapshot(id, snapshot, change), snapshotsStale);
+
+export const useDeleteSnapshot = (): Write<SnapshotsDeleted, { id: string; snapshot: string; subtree?: boolean }> =>
+  useWrite(
+    (client, { id, snapshot, subtree }) =>
+      client.deleteSnapshot(id, snapshot, subtree === undefined ? {} : { subtree }),
+    snapshotsStale,
+  );
+
+export const useRestoreSnapshot = (): Write<
+  Restored,
+  { id: string; snapshot: string; discard?: boolean; start?: boolean }
+> =>
+  useWrite(
+    (client, { id, snapshot, ...options }) => client.restoreSnapshot(id, snapshot, options),
+    (queries, result, variables) => {
+      putMachine(queries, result.machine);
+      snapshotsStale(queries, result, variables);
+    },
+  );
+
+export const usePutBack = (): Write<Machine, string> =>
+  useWrite(
+    (client, id) => client.putBack(id),
+    (queries, machine) => {
+      putMachine(queries, machine);
+      void queries.invalidateQueries({ queryKey: keys.trash });
+    },
+  );
+
+export const useEmptyTrash = (): Write<TrashEmptied, void> =>
+  useWrite(
+    (client) => client.emptyTrash(),
+    (queries) => void queries.invalidateQueries({ queryKey: keys.trash }),
+  );
+
+export const useSetConfig = (): Write<unknown, { key: string; value: unknown }> =>
+  useWrite(
+    (client, { key, value }) => client.setConfig(key, value),
+    (queries, _answer, { key, value }) => {
+      queries.setQueryData<Config>(keys.config, (config) => ({ ...config, [key]: value }));
+      if (key.startsWith("mirror.")) void queries.invalidateQueries({ queryKey: keys.templates });
+    },
+  );
+
+export const useAddPort = (): Write<PortForward, { id: string; port: PortForward }> =>
+  useWrite((client, { id, port }) => client.addPort(id, port), machinesStale);
+
+export const useRemovePort = (): Write<null, { id: string; port: PortForward }> =>
+  useWrite((client, { id, port }) => client.removePort(id, port), machinesStale);
+
+export const useInsertMedium = (): Write<Machine, { id: string; path: string }> =>
+  useWrite((client, { id, path }) => client.insertMedium(id, path), putMachine);
+
+export const useEjectMedium = (): Write<Machine, string> =>
+  useWrite((client, id) => client.ejectMedium(id), putMachine);
+
+function machinesStale(queries: QueryClient): void {
+  void queries.invalidateQueries({ queryKey: keys.machines });
+}
+
+export const useRunDoctor = (): Write<import("./types").DoctorReport, void> =>
+  useWrite(
+    (client) => client.doctor(true),
+    (queries, report) => queries.setQueryData(keys.doctor, report),
+  );

@@ -1,0 +1,58 @@
+/**
+ * Everything the window may ask of its host. Nothing else in `ui/` may reach for Tauri or for `fetch`;
+ * three implementations exist: the desktop window, a plain browser, and a mock for tests.
+ */
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** An answer of the service: `body` is parsed JSON, or null when there is none. */
+export interface ApiResponse {
+  status: number;
+  body: unknown;
+}
+
+/** A message socket of the service (events, serial consoles). Closing it is final; reconnecting is the caller's. */
+export interface ApiSocket {
+  send(data: string | ArrayBuffer): void;
+  close(): void;
+}
+
+export interface ApiSocketHandlers {
+  onOpen?(): void;
+  onMessage(data: string | ArrayBuffer): void;
+  onClose(reason: string): void;
+}
+
+/** Files over or on the window. Paths are absolute; a browser knows no paths and passes what it knows: names. */
+export type FileDrop =
+  | { type: "enter"; names: string[]; count: number }
+  | { type: "leave" }
+  | { type: "drop"; paths: string[] };
+
+export interface PickOptions {
+  title: string;
+  multiple: boolean;
+  /** Without dots: `["iso", "qcow2"]`. */
+  extensions?: string[];
+  extensionsName?: string;
+}
+
+export interface Platform {
+  readonly kind: "tauri" | "web" | "mock";
+  /** `path` starts with `/v1/`. Rejects only when the service can't be reached. */
+  request(method: Method, path: string, body?: unknown): Promise<ApiResponse>;
+  /** A picture of the service (PNG). Rejects when there is none. */
+  picture(path: string): Promise<Blob>;
+  openSocket(path: string, handlers: ApiSocketHandlers): ApiSocket;
+  /** Returns the function that stops listening. */
+  onFilesDropped(handler: (drop: FileDrop) => void): () => void;
+  /** Absolute paths; empty when the user cancelled. */
+  pickFiles(options: PickOptions): Promise<string[]>;
+  /** Asks where and writes; null when cancelled. A browser downloads it. */
+  saveFile(suggestedName: string, data: Blob): Promise<string | null>;
+  copyText(text: string): Promise<void>;
+  readClipboard(): Promise<string>;
+  openUrl(url: string): Promise<void>;
+  showInFolder(path: string): Promise<void>;
+  setFullscreen(on: boolean): Promise<void>;
+}
