@@ -1,2 +1,6 @@
 //! The window.
-fn main() {}
+fn main() {
+    let _ = tauri::Builder::default().run(tauri::generate_context!());
+}
+#[tauri::command]
+fn api_request() {}

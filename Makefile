@@ -1,0 +1,42 @@
+# Nestbox. "make run" opens the window, "make test" tests everything; both first install what is missing.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.tools/node/bin:$(HOME)/.cargo/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup build ui test lint bench guests deny openapi clean-guests
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## builds what changed and opens the window
+	@exec target/debug/nestbox-app
+
+build: setup ui ## the window and the nestbox command, into target/debug
+	cargo build --locked -p nestbox-cli -p nestbox-app
+
+setup: ## installs what this computer lacks (scripts/needs.txt); quick when nothing is missing
+	@scripts/setup.sh build window run
+
+ui: setup
+	@scripts/ui.sh build
+
+test: ## everything: lints, unit tests, real guests, the pages in Chromium, the real window
+	@scripts/test.sh
+
+lint: ## formatting, clippy, architecture, types and style of the pages
+	@scripts/test.sh lint
+
+guests: ## builds the small guests that the tests boot (target/guests)
+	@scripts/setup.sh build run test
+	@tests/guests/build.sh
+
+bench: build ## measures Nestbox against its peers on this computer
+	@scripts/setup.sh test
+	@node tests/bench/bench.mjs
+
+openapi: ## writes docs/openapi.json and the types of the pages from the code
+	cargo run --locked -q -p xtask -- openapi
+
+deny: ## licences, advisories and sources of every crate (installs cargo-deny when missing, which takes minutes)
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --locked check
