@@ -8,6 +8,7 @@ import type {
   Accelerator,
   Config,
   CreateRequest,
+  DoctorReport,
   ImportRequest,
   Job,
   JobStarted,
@@ -33,7 +34,7 @@ function putJob(queries: QueryClient, job: Job): void {
 
 function useWrite<T, V>(
   write: (client: Client, variables: V) => Promise<T>,
-  done: (queries: QueryClient, result: T, variables: V) => void,
+  done: (queries: QueryClient, result: NoInfer<T>, variables: NoInfer<V>) => void,
 ): Write<T, V> {
   const client = useClient();
   const queries = useQueryClient();
@@ -94,9 +95,9 @@ export const useCancelJob = (): Write<Job, string> => useWrite((client, id) => c
 export const usePauseJob = (): Write<Job, string> => useWrite((client, id) => client.pauseJob(id), putJob);
 export const useResumeJob = (): Write<Job, string> => useWrite((client, id) => client.resumeJob(id), putJob);
 
-const snapshotsStale = (queries: QueryClient, _result: unknown, { id }: { id: string }): void => {
+function snapshotsStale(queries: QueryClient, _result: unknown, { id }: { id: string }): void {
   void queries.invalidateQueries({ queryKey: keys.snapshots(id) });
-};
+}
 
 export const useTakeSnapshot = (): Write<
   SnapshotTaken,
@@ -167,7 +168,7 @@ function machinesStale(queries: QueryClient): void {
   void queries.invalidateQueries({ queryKey: keys.machines });
 }
 
-export const useRunDoctor = (): Write<import("./types").DoctorReport, void> =>
+export const useRunDoctor = (): Write<DoctorReport, void> =>
   useWrite(
     (client) => client.doctor(true),
     (queries, report) => queries.setQueryData(keys.doctor, report),
