@@ -20,7 +20,7 @@ fn a_spec_comes_back_as_it_went_in() {
     machine.memory = 8 << 30;
     machine.name = "web 2".into();
     library.upsert_machine(&machine).unwrap();
-    assert_eq!(library.machines().unwrap(), [machine.clone()]);
+    assert_eq!(library.machines().unwrap(), std::slice::from_ref(&machine));
     assert_eq!(library.machine_named("WEB 2").unwrap(), Some(machine.id));
     assert_eq!(library.machine(&MachineId::random()).unwrap(), None);
 }
@@ -142,7 +142,7 @@ fn rebuilding_replaces_everything_and_mends_names() {
         name: "wEB 2".into(),
         ..newer
     };
-    assert_eq!(renamed, [second.clone()]);
+    assert_eq!(renamed, std::slice::from_ref(&second));
     assert_eq!(library.machines().unwrap(), [older.clone(), second]);
     assert_eq!(library.trashed().unwrap(), [(deleted, NOON)]);
     assert_eq!(library.snapshots(&older.id).unwrap(), [(one, 7)]);
