@@ -55,4 +55,19 @@ export interface Platform {
   openUrl(url: string): Promise<void>;
   showInFolder(path: string): Promise<void>;
   setFullscreen(on: boolean): Promise<void>;
+  /** Address of a picture for `<img>`, for the same paths as `picture`. */
+  pictureUrl(path: string): string;
+  /** The window's own buttons; null where the host draws them (a browser, macOS). */
+  readonly windowControls: WindowControls | null;
+  /** Tells the host which colours its own parts should have. */
+  setTheme(theme: "light" | "dark" | null): void;
+  setTitle(title: string): void;
+}
+
+/** What the buttons of the title bar do. */
+export interface WindowControls {
+  minimize(): void;
+  toggleMaximize(): void;
+  close(): void;
+  isMaximized(): Promise<boolean>;
 }

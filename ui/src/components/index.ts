@@ -1,0 +1,15 @@
+export * from "./button";
+export * from "./feedback";
+export { Icon } from "./icon";
+export * from "./menu";
+export { useRoving } from "./roving";
+export { Segmented } from "./segmented";
+export { Select } from "./select";
+export { SettingRow } from "./setting-row";
+export { Sheet } from "./sheet";
+export { Slider } from "./slider";
+export * from "./state";
+export { Switch } from "./switch";
+export { SearchField, TextField } from "./text-field";
+export { toast, ToastRegion, undoLatest } from "./toasts";
+export { Tip } from "./tooltip";

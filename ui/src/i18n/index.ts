@@ -1,0 +1,82 @@
+/** All text by key. English is the source; other languages are partial and fall back to it. */
+import { IntlMessageFormat } from "intl-messageformat";
+import type { ReactNode } from "react";
+import activity from "./en/activity.json";
+import common from "./en/common.json";
+import creating from "./en/creating.json";
+import data from "./en/data.json";
+import display from "./en/display.json";
+import doctor from "./en/doctor.json";
+import edit from "./en/edit.json";
+import importing from "./en/import.json";
+import machine from "./en/machine.json";
+import newvm from "./en/newvm.json";
+import palette from "./en/palette.json";
+import settings from "./en/settings.json";
+import shell from "./en/shell.json";
+import snapshots from "./en/snapshots.json";
+import trash from "./en/trash.json";
+import welcome from "./en/welcome.json";
+
+/** Every message of the window. */
+export const en = {
+  ...common,
+  ...shell,
+  ...welcome,
+  ...machine,
+  ...edit,
+  ...snapshots,
+  ...palette,
+  ...data,
+  ...newvm,
+  ...creating,
+  ...importing,
+  ...activity,
+  ...doctor,
+  ...settings,
+  ...trash,
+  ...display,
+};
+
+export type MessageKey = keyof typeof en;
+export type MessageValues = Record<string, string | number | Date>;
+type RichValues = Record<string, string | number | ((chunks: ReactNode[]) => ReactNode)>;
+
+const compiled = new Map<MessageKey, IntlMessageFormat>();
+
+function message(key: MessageKey): IntlMessageFormat {
+  let found = compiled.get(key);
+  if (!found) {
+    found = new IntlMessageFormat(en[key], language());
+    compiled.set(key, found);
+  }
+  return found;
+}
+
+/** The language of the window. */
+export function language(): string {
+  return (typeof document === "undefined" ? "" : document.documentElement.lang) || "en";
+}
+
+/** The text of `key`, with ICU values filled in. */
+export function t(key: MessageKey, values?: MessageValues): string {
+  return String(message(key).format(values));
+}
+
+/** Like `t`, for messages with tags: `<b>…</b>` is drawn by the function `b`. */
+export function rich(key: MessageKey, values: RichValues): ReactNode {
+  return message(key).format<ReactNode>(values) as ReactNode;
+}
+
+const lists = new Map<string, Intl.ListFormat>();
+
+/** `a, b and c` in the window's language. */
+export function formatList(items: string[]): string {
+  const locale = language();
+  let format = lists.get(locale);
+  if (!format) {
+    format = new Intl.ListFormat(locale, { style: "long", type: "conjunction" });
+    lists.set(locale, format);
+  }
+  return format.format(items);
+}
