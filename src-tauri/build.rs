@@ -3,7 +3,20 @@
 use std::{fs, path::Path};
 
 /// Commands the page may call; `capabilities/window.json` grants each to the one window by name.
-const COMMANDS: &[&str] = &["api_request", "events_subscribe", "pick_file"];
+const COMMANDS: &[&str] = &[
+    "api_request",
+    "api_picture",
+    "socket_open",
+    "socket_send",
+    "socket_close",
+    "events_subscribe",
+    "pick_file",
+    "save_file",
+    "open_url",
+    "show_in_folder",
+    "clipboard_read",
+    "clipboard_write",
+];
 
 /// Shown only when the user interface was never built: says so instead of failing the build, so that
 /// `cargo check` and `cargo clippy` work without Node.
@@ -20,7 +33,7 @@ fn main() {
     }
     // Cargo looks at every file below: a new build of the pages is embedded, an unchanged one is not.
     println!("cargo:rerun-if-changed=../ui/dist");
-    let attributes = tauri_build::Attributes::new()
-        .app_manifest(tauri_build::AppManifest::new().commands(COMMANDS));
+    let attributes =
+        tauri_build::Attributes::new().app_manifest(tauri_build::AppManifest::new().commands(COMMANDS));
     tauri_build::try_build(attributes).expect("tauri build script");
 }

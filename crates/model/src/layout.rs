@@ -16,12 +16,14 @@
 //!     logs/qemu.log, logs/serial.log
 //!     thumbnail.png       last picture of the screen
 //!   trash/<id>/           the same, deleted
+//!   window.json           size and place of the window
 //!   cache/images/<digest>.<ext>  verified downloads, read-only
 //!   cache/partial/        downloads under way
 //!   cache/accelerators.json
 //!   logs/service.log
 //!   run/                  sockets; elsewhere when the path is too long for a unix socket
 //!     service.sock
+//!     window.sock, window.lock  the one window of this data dir
 //!     <short id>/         qmp.sock, vnc.sock, serial.sock, agent.sock, session.json
 //! ```
 
@@ -112,6 +114,18 @@ impl Layout {
     /// The service's socket.
     pub fn service_socket(&self) -> PathBuf {
         self.run.join("service.sock")
+    }
+    /// Size and place of the window.
+    pub fn window_state(&self) -> PathBuf {
+        self.home.join("window.json")
+    }
+    /// Where a second launch of the window asks the first to come forward.
+    pub fn window_socket(&self) -> PathBuf {
+        self.run.join("window.sock")
+    }
+    /// Held by the one window.
+    pub fn window_lock(&self) -> PathBuf {
+        self.run.join("window.lock")
     }
     /// Run folder of one machine.
     pub fn machine_run(&self, id: &MachineId) -> RunFolder {

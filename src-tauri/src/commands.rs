@@ -1,0 +1,148 @@
+//! What the page may ask for. Every command is granted by name in `capabilities/window.json` and listed in
+//! `build.rs`; errors are [`nestbox_model::Error`] as JSON.
+
+use crate::{
+    desktop::{self, PickOptions},
+    service::Service,
+    sockets::{Incoming, Outgoing, Sockets},
+};
+use hyper::Method;
+use nestbox_model::{Error, Result};
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::Arc;
+use tauri::{AppHandle, State, ipc::Channel};
+
+/// The service's answer to [`api_request`].
+#[derive(Debug, Serialize)]
+pub struct ApiResponse {
+    /// HTTP status.
+    status: u16,
+    /// Content type without parameters; empty when there is no body.
+    content_type: String,
+    /// JSON as it is; other content in base64; null when there is none.
+    body: Value,
+}
+
+/// One request to the service. Fails only when the service can't be reached.
+#[tauri::command]
+pub async fn api_request(
+    service: State<'_, Service>,
+    method: String,
+    path: String,
+    body: Option<Value>,
+) -> Result<ApiResponse> {
+    let method = match method.as_str() {
+        "GET" => Method::GET,
+        "POST" => Method::POST,
+        "PUT" => Method::PUT,
+        "PATCH" => Method::PATCH,
+        "DELETE" => Method::DELETE,
+        _ => {
+            return Err(Error::usage(
+                "bad-method",
+                format!("“{method}” is not a method of the service."),
+            ));
+        }
+    };
+    let answer = service.request(method, &path, body.as_ref()).await?;
+    let body = if answer.body.is_empty() {
+        Value::Null
+    } else if answer.content_type == "application/json" {
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            Error::failed("bad-answer", "The service answered something that is not JSON.")
+                .with_detail("system", error.to_string())
+        })?
+    } else {
+        use base64::Engine;
+        Value::String(base64::engine::general_purpose::STANDARD.encode(&answer.body))
+    };
+    Ok(ApiResponse {
+        status: answer.status,
+        content_type: answer.content_type,
+        body,
+    })
+}
+
+/// A picture of the service as raw bytes (an `ArrayBuffer` for the page): cheaper than base64.
+#[tauri::command]
+pub async fn api_picture(service: State<'_, Service>, path: String) -> Result<tauri::ipc::Response> {
+    let answer = service.request(Method::GET, &path, None).await?;
+    if answer.status == 200 && answer.content_type.starts_with("image/") {
+        return Ok(tauri::ipc::Response::new(answer.body.to_vec()));
+    }
+    Err(serde_json::from_slice::<nestbox_model::ErrorBody>(&answer.body)
+        .map(|body| body.error)
+        .unwrap_or_else(|_| Error::not_found("no-picture", "There is no picture.")))
+}
+
+/// Opens a WebSocket of the service; messages go into `channel` as [`Incoming`]. Returns its id.
+#[tauri::command]
+pub async fn socket_open(
+    service: State<'_, Service>,
+    sockets: State<'_, Arc<Sockets>>,
+    path: String,
+    channel: Channel<Incoming>,
+) -> Result<u32> {
+    sockets
+        .open(&service, &path, move |message| drop(channel.send(message)))
+        .await
+}
+
+/// Sends a message on an open socket.
+#[tauri::command]
+pub async fn socket_send(sockets: State<'_, Arc<Sockets>>, id: u32, message: Outgoing) -> Result<()> {
+    sockets.send(id, message).await
+}
+
+/// Closes a socket.
+#[tauri::command]
+pub fn socket_close(sockets: State<'_, Arc<Sockets>>, id: u32) {
+    sockets.close(id);
+}
+
+/// The service's events: [`socket_open`] on `/v1/events`.
+#[tauri::command]
+pub async fn events_subscribe(
+    service: State<'_, Service>,
+    sockets: State<'_, Arc<Sockets>>,
+    channel: Channel<Incoming>,
+) -> Result<u32> {
+    socket_open(service, sockets, "/v1/events".into(), channel).await
+}
+
+/// Asks for files to open: absolute paths, empty when the user cancelled.
+#[tauri::command]
+pub async fn pick_file(app: AppHandle, options: PickOptions) -> Result<Vec<String>> {
+    desktop::pick_files(&app, options).await
+}
+
+/// Asks where to save and writes `data` (base64) there: the path, or null when the user cancelled.
+#[tauri::command]
+pub async fn save_file(app: AppHandle, suggested_name: String, data: String) -> Result<Option<String>> {
+    desktop::save_file(&app, &suggested_name, &data).await
+}
+
+/// Opens a web address in the user's browser.
+#[tauri::command]
+pub async fn open_url(url: String) -> Result<()> {
+    desktop::open_url(&url)
+}
+
+/// Shows a file in the file manager.
+#[tauri::command]
+pub async fn show_in_folder(path: String) -> Result<()> {
+    desktop::show_in_folder(&path)
+}
+
+/// The clipboard's text; empty when it holds none.
+#[tauri::command]
+pub async fn clipboard_read(clipboard: State<'_, desktop::Clipboard>) -> Result<String> {
+    clipboard.read()
+}
+
+/// Puts text on the clipboard.
+#[tauri::command]
+pub async fn clipboard_write(clipboard: State<'_, desktop::Clipboard>, text: String) -> Result<()> {
+    clipboard.write(text)
+}
