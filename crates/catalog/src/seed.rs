@@ -1,0 +1,533 @@
+//! Cloud-init NoCloud seeds: a small vfat image labelled `CIDATA` with `user-data` and `meta-data`.
+//!
+//! Source: cloud-init's documentation of the NoCloud data source and of user-data formats. YAML is written as JSON, which
+//! YAML 1.2 contains, so no name can break out of its place.
+
+use nestbox_model::{Error, Result};
+use serde_json::{Map, Value, json};
+use sha_crypt::{PasswordHasher, ShaCrypt};
+use std::{
+    fs::{self, File},
+    io::{Seek, SeekFrom, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+/// Longest user-data of the user's own.
+pub const USER_DATA_MAX: usize = 1 << 20;
+
+/// What the guest is told at its first boot.
+#[derive(Clone, Default)]
+pub struct SeedSpec {
+    /// Must be new for each machine and clone: cloud-init runs once for each.
+    pub instance_id: String,
+    /// Any text; [`hostname`] makes a host name of it.
+    pub hostname: String,
+    /// Login name; `None` keeps the image's own (`default_user`).
+    pub user: Option<String>,
+    /// Password in clear; only a SHA-512 crypt hash is written. `None` leaves the account without one.
+    pub password: Option<String>,
+    /// Public keys, one line each (`authorized_keys` form).
+    pub ssh_keys: Vec<String>,
+    /// The user's own user-data in any form cloud-init knows; it wins over what is made here.
+    pub user_data: Option<String>,
+    /// The image's own account (`ubuntu`), from the template.
+    pub default_user: Option<String>,
+}
+
+impl std::fmt::Debug for SeedSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SeedSpec")
+            .field("instance_id", &self.instance_id)
+            .field("hostname", &self.hostname)
+            .field("user", &self.user)
+            .field("password", &self.password.as_ref().map(|_| "…"))
+            .field("ssh_keys", &self.ssh_keys.len())
+            .field("user_data", &self.user_data.as_ref().map(String::len))
+            .field("default_user", &self.default_user)
+            .finish()
+    }
+}
+
+/// Writes the seed so that it is there whole or not at all; mode 0600, as it holds a password's hash.
+///
+/// # Errors
+/// What [`check`] finds, or an I/O error.
+pub fn write(path: &Path, spec: &SeedSpec) -> Result<()> {
+    check(spec)?;
+    let user_data = user_data(spec)?;
+    let meta_data = meta_data(spec);
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let failed = |error: &std::io::Error| Error::io("write the cloud-init seed", path, error);
+    let mut file = tempfile::Builder::new()
+        .prefix(".seed-")
+        .permissions(fs::Permissions::from_mode(0o600))
+        .tempfile_in(folder)
+        .map_err(|e| failed(&e))?;
+    image(
+        file.as_file_mut(),
+        &[("meta-data", &meta_data), ("user-data", &user_data)],
+    )
+    .map_err(|e| failed(&e))?;
+    let finish = || -> std::io::Result<()> {
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        File::open(folder)?.sync_all()
+    };
+    finish().map_err(|e| failed(&e))
+}
+
+/// Checks a seed without writing it, so that a request can be refused at once.
+///
+/// # Errors
+/// As usage: `bad-user`, `bad-password`, `bad-ssh-key`, `bad-user-data`, `bad-instance-id`.
+pub fn check(spec: &SeedSpec) -> Result<()> {
+    if spec.instance_id.is_empty() || !spec.instance_id.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Error::usage(
+            "bad-instance-id",
+            "The instance id must be plain text without spaces.",
+        ));
+    }
+    if let Some(user) = &spec.user {
+        check_user(user)?;
+    }
+    if let Some(password) = &spec.password {
+        // PAM and chpasswd work on lines; longer ones would make the hash slow.
+        if password.is_empty() || password.len() > 512 || password.contains(['\n', '\r', '\0']) {
+            return Err(Error::usage("bad-password", "The password can't be used.")
+                .with_hint("Use one line of 1 to 512 characters."));
+        }
+    }
+    for key in &spec.ssh_keys {
+        check_ssh_key(key)?;
+    }
+    if let Some(data) = &spec.user_data {
+        if data.len() > USER_DATA_MAX {
+            return Err(Error::usage(
+                "bad-user-data",
+                "The user-data is larger than 1 MiB.",
+            ));
+        }
+        part_type(data)?;
+    }
+    Ok(())
+}
+
+/// Checks a login name: 1 to 32 of a-z, 0-9, `_` and `-`, starting with a letter or `_`; not `root`.
+///
+/// # Errors
+/// `bad-user` (usage).
+pub fn check_user(user: &str) -> Result<()> {
+    let first = user.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    let rest = user
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
+    if first && rest && user.len() <= 32 && user != "root" {
+        return Ok(());
+    }
+    Err(
+        Error::usage("bad-user", format!("“{user}” can't be the name of an account."))
+            .with_hint("Use up to 32 of a-z, 0-9, - and _, starting with a letter. The name root is taken.")
+            .with_detail("user", user),
+    )
+}
+
+/// Checks one public key line (`ssh-ed25519 AAAA… comment`).
+///
+/// # Errors
+/// `bad-ssh-key` (usage).
+pub fn check_ssh_key(line: &str) -> Result<()> {
+    let line = line.trim();
+    let bad = |why: &str| {
+        Error::usage("bad-ssh-key", format!("The SSH key can't be used: {why}."))
+            .with_hint("Give the public key: the one line in a file such as ~/.ssh/id_ed25519.pub.")
+    };
+    if line.contains("PRIVATE KEY") {
+        return Err(bad("it is a private key, which belongs to nobody but you"));
+    }
+    if line.contains(['\n', '\r', '\0']) {
+        return Err(bad("it has more than one line"));
+    }
+    // Hardware keys and certificates too; options before the key are left to user-data.
+    match ssh_key::PublicKey::from_openssh(line) {
+        Ok(_) => Ok(()),
+        Err(_) if ssh_key::Certificate::from_openssh(line).is_ok() => Ok(()),
+        Err(error) => Err(bad("it is not in OpenSSH's form").with_detail("system", error.to_string())),
+    }
+}
+
+/// A host name (RFC 1123 label: 1 to 63 of a-z, 0-9 and dashes inside) that resembles `name`.
+pub fn hostname(name: &str) -> String {
+    let mut label = String::new();
+    for c in deunicode::deunicode(name).chars() {
+        if c.is_ascii_alphanumeric() {
+            label.push(c.to_ascii_lowercase());
+        } else if !label.is_empty() && !label.ends_with('-') && c != '\'' {
+            label.push('-');
+        }
+        if label.len() == 63 {
+            break;
+        }
+    }
+    let label = label.trim_matches('-');
+    match label {
+        "" => "machine".to_owned(),
+        "localhost" => "localhost-machine".to_owned(),
+        // A name of digits alone could be taken for an address.
+        digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("machine-{}", &digits[..digits.len().min(50)])
+        }
+        label => label.to_owned(),
+    }
+}
+
+fn meta_data(spec: &SeedSpec) -> Vec<u8> {
+    let value = json!({ "instance-id": spec.instance_id, "local-hostname": hostname(&spec.hostname) });
+    format!("{value:#}\n").into_bytes()
+}
+
+/// Our cloud-config, and the user's data as a second part where there is some.
+fn user_data(spec: &SeedSpec) -> Result<Vec<u8>> {
+    let ours = format!("#cloud-config\n{:#}\n", cloud_config(spec)?);
+    let Some(theirs) = &spec.user_data else {
+        return Ok(ours.into_bytes());
+    };
+    let kind = part_type(theirs)?;
+    let mut boundary = format!(
+        "nestbox-{}",
+        spec.instance_id.replace(|c: char| !c.is_ascii_alphanumeric(), "")
+    );
+    while theirs.contains(&boundary) || ours.contains(&boundary) {
+        boundary.push('x');
+    }
+    let mut out = format!(
+        "Content-Type: multipart/mixed; boundary=\"{boundary}\"\nMIME-Version: 1.0\n\n\
+         --{boundary}\nContent-Type: text/cloud-config; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\n\n{ours}\n"
+    );
+    match kind {
+        // It brings its own headers.
+        None => out.push_str(&format!("--{boundary}\n{}\n", theirs.trim_start())),
+        // The user's keys win; lists such as `users` and `runcmd` are joined.
+        Some(kind) => out.push_str(&format!(
+            "--{boundary}\nContent-Type: {kind}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\n\
+             X-Merge-Type: list(append)+dict(replace,recurse_list)+str()\n\n{theirs}\n"
+        )),
+    }
+    out.push_str(&format!("--{boundary}--\n"));
+    Ok(out.into_bytes())
+}
+
+/// MIME type of user-data by its first line, as cloud-init decides; `None` for data that has MIME headers.
+fn part_type(data: &str) -> Result<Option<&'static str>> {
+    let start = data.trim_start();
+    let lower = start.get(..start.len().min(64)).map(str::to_ascii_lowercase);
+    if lower.is_some_and(|l| l.starts_with("content-type:") || l.starts_with("mime-version:")) {
+        return Ok(None);
+    }
+    let known = [
+        ("#cloud-config-archive", "text/cloud-config-archive"),
+        ("#cloud-config", "text/cloud-config"),
+        ("#!", "text/x-shellscript"),
+        ("#cloud-boothook", "text/cloud-boothook"),
+        ("#include-once", "text/x-include-once-url"),
+        ("#include", "text/x-include-url"),
+        ("#part-handler", "text/part-handler"),
+        ("## template: jinja", "text/jinja2"),
+    ];
+    known
+        .iter()
+        .find(|(mark, _)| data.starts_with(mark))
+        .map(|(_, kind)| Some(*kind))
+        .ok_or_else(|| {
+            Error::usage(
+                "bad-user-data",
+                "The user-data is of no kind that cloud-init knows.",
+            )
+            .with_hint("Its first line says what it is: #cloud-config, or #! and a shell, for example.")
+        })
+}
+
+fn cloud_config(spec: &SeedSpec) -> Result<Value> {
+    let mut config = Map::new();
+    let hostname = hostname(&spec.hostname);
+    config.insert("hostname".into(), json!(hostname));
+    config.insert("manage_etc_hosts".into(), json!(true));
+    config.insert(
+        "growpart".into(),
+        json!({ "mode": "auto", "devices": ["/"], "ignore_growroot_disabled": false }),
+    );
+    config.insert("resize_rootfs".into(), json!(true));
+    // `user` changes the image's own account, which keeps its groups, shell and right to be root whatever
+    // the distribution calls them.
+    let mut user = Map::new();
+    if let Some(name) = &spec.user {
+        user.insert("name".into(), json!(name));
+        user.insert("gecos".into(), json!(name));
+        // Alpine's right to be root names the account.
+        if spec.default_user.as_deref() == Some("alpine") && name != "alpine" {
+            user.insert("doas".into(), json!([format!("permit nopass {name}")]));
+        }
+    }
+    if let Some(password) = &spec.password {
+        user.insert("lock_passwd".into(), json!(false));
+        config.insert("password".into(), json!(crypt(password)?));
+        config.insert("chpasswd".into(), json!({ "expire": false }));
+        config.insert("ssh_pwauth".into(), json!(true));
+    }
+    if !user.is_empty() {
+        config.insert("user".into(), Value::Object(user));
+    }
+    config.insert("users".into(), json!(["default"]));
+    let keys: Vec<_> = spec.ssh_keys.iter().map(|key| key.trim()).collect();
+    if !keys.is_empty() {
+        config.insert("ssh_authorized_keys".into(), json!(keys));
+    }
+    Ok(Value::Object(config))
+}
+
+/// SHA-512 crypt (`$6$`), as every Linux knows it.
+fn crypt(password: &str) -> Result<String> {
+    let hash = ShaCrypt::default()
+        .hash_password(password.as_bytes())
+        .map_err(|error| {
+            Error::failed("bad-password", "The password could not be hashed.")
+                .with_detail("system", error.to_string())
+        })?;
+    Ok(hash.as_str().to_owned())
+}
+
+/// A vfat volume with these files.
+fn image(file: &mut File, files: &[(&str, &[u8])]) -> std::io::Result<()> {
+    let content: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+    let size = (content as u64 + (512 << 10)).next_multiple_of(1 << 20);
+    file.set_len(size)?;
+    file.seek(SeekFrom::Start(0))?;
+    let options = fatfs::FormatVolumeOptions::new().volume_label(*b"CIDATA     ");
+    fatfs::format_volume(&mut *file, options)?;
+    let volume = fatfs::FileSystem::new(&mut *file, fatfs::FsOptions::new())?;
+    for (name, bytes) in files {
+        let mut target = volume.root_dir().create_file(name)?;
+        target.truncate()?;
+        target.write_all(bytes)?;
+        target.flush()?;
+    }
+    volume.unmount()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use sha_crypt::{PasswordHashRef, PasswordVerifier};
+    use std::io::Read;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMtUiBrjwGSOmxRgbrTm2hCKhJmt4c7HoIcLSQg0CVpO ann@example";
+
+    fn spec() -> SeedSpec {
+        SeedSpec {
+            instance_id: "i-1".into(),
+            hostname: "Ann's “Küche”, x=y: #1".into(),
+            user: Some("ann".into()),
+            password: Some("geheim: \"'\\ {}".into()),
+            ssh_keys: vec![KEY.into()],
+            default_user: Some("ubuntu".into()),
+            ..SeedSpec::default()
+        }
+    }
+
+    fn read(path: &Path, name: &str) -> String {
+        let volume =
+            fatfs::FileSystem::new(File::open(path).map(ReadOnly).unwrap(), fatfs::FsOptions::new()).unwrap();
+        assert_eq!(volume.volume_label(), "CIDATA");
+        assert_eq!(
+            volume.read_volume_label_from_root_dir().unwrap().as_deref(),
+            Some("CIDATA")
+        );
+        let mut text = String::new();
+        volume
+            .root_dir()
+            .open_file(name)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        text
+    }
+
+    /// fatfs wants a writer; nothing is written.
+    struct ReadOnly(File);
+    impl Read for ReadOnly {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+    impl Seek for ReadOnly {
+        fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+    impl Write for ReadOnly {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("read-only"))
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_seed_holds_what_was_asked_and_no_password_in_clear() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seed.img");
+        write(&path, &spec()).unwrap();
+        write(&path, &spec()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no temporary file is left"
+        );
+        let meta: Value = serde_json::from_str(&read(&path, "meta-data")).unwrap();
+        assert_eq!(
+            meta,
+            json!({"instance-id": "i-1", "local-hostname": "anns-kuche-x-y-1"})
+        );
+        let text = read(&path, "user-data");
+        let config: Value = serde_json::from_str(text.strip_prefix("#cloud-config\n").unwrap()).unwrap();
+        assert_eq!(
+            config["user"],
+            json!({"name": "ann", "gecos": "ann", "lock_passwd": false})
+        );
+        assert_eq!(config["users"], json!(["default"]));
+        assert_eq!(config["ssh_authorized_keys"], json!([KEY]));
+        assert_eq!(config["growpart"]["mode"], "auto");
+        let hash = config["password"].as_str().unwrap();
+        assert!(hash.starts_with("$6$"), "{hash}");
+        let parsed = PasswordHashRef::new(hash).unwrap();
+        ShaCrypt::default()
+            .verify_password(spec().password.unwrap().as_bytes(), parsed)
+            .unwrap();
+        let raw = fs::read(&path).unwrap();
+        assert!(!raw.windows(6).any(|w| w == b"geheim"));
+        assert!(!format!("{:?}", spec()).contains("geheim"));
+    }
+
+    #[test]
+    fn without_wishes_the_image_s_own_account_stays() {
+        let spec = SeedSpec {
+            instance_id: "i-2".into(),
+            hostname: "web".into(),
+            ssh_keys: vec![KEY.into()],
+            ..SeedSpec::default()
+        };
+        let config = cloud_config(&spec).unwrap();
+        assert_eq!(config.get("user"), None);
+        assert_eq!(config.get("password"), None);
+        assert_eq!(config.get("ssh_pwauth"), None);
+    }
+
+    #[test]
+    fn alpine_s_right_to_be_root_follows_the_name() {
+        let spec = SeedSpec {
+            user: Some("ann".into()),
+            default_user: Some("alpine".into()),
+            ..spec()
+        };
+        assert_eq!(
+            cloud_config(&spec).unwrap()["user"]["doas"],
+            json!(["permit nopass ann"])
+        );
+    }
+
+    #[test]
+    fn the_user_s_data_comes_second_and_whole() {
+        let theirs = "#cloud-config\npackages: [vim]\n";
+        let text = String::from_utf8(
+            user_data(&SeedSpec {
+                user_data: Some(theirs.into()),
+                ..spec()
+            })
+            .unwrap(),
+        )
+        .unwrap();
+        let ours = text.find("\"hostname\"").unwrap();
+        assert!(text.find(theirs).unwrap() > ours);
+        assert!(text.starts_with("Content-Type: multipart/mixed; boundary=\"nestbox-i1\"\n"));
+        assert_eq!(text.matches("--nestbox-i1\n").count(), 2);
+        assert!(text.ends_with("--nestbox-i1--\n"));
+        assert!(text.contains("text/cloud-config; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\nX-Merge-Type"));
+        let script = SeedSpec {
+            user_data: Some("#!/bin/sh\necho nestbox-i1 --nestbox-i1x\n".into()),
+            ..spec()
+        };
+        let text = String::from_utf8(user_data(&script).unwrap()).unwrap();
+        assert!(
+            text.contains("text/x-shellscript") && text.contains("boundary=\"nestbox-i1xx\""),
+            "{text}"
+        );
+        let bad = SeedSpec {
+            user_data: Some("packages: [vim]".into()),
+            ..spec()
+        };
+        assert_eq!(check(&bad).unwrap_err().code, "bad-user-data");
+    }
+
+    #[test]
+    fn refuses_bad_accounts_keys_and_passwords() {
+        for user in ["", "root", "Ann", "1a", "a b", "a:b", "ä", &"a".repeat(33), "-x"] {
+            assert_eq!(check_user(user).unwrap_err().code, "bad-user", "{user}");
+        }
+        for key in [
+            "",
+            "hello",
+            "-----BEGIN OPENSSH PRIVATE KEY-----",
+            &format!("{KEY}\n{KEY}"),
+            "ssh-ed25519 AAAA",
+        ] {
+            assert_eq!(check_ssh_key(key).unwrap_err().code, "bad-ssh-key", "{key}");
+        }
+        for password in ["", "a\nb", &"x".repeat(600)] {
+            let spec = SeedSpec {
+                password: Some((*password).into()),
+                ..spec()
+            };
+            assert_eq!(check(&spec).unwrap_err().code, "bad-password");
+        }
+    }
+
+    #[test]
+    fn host_names_resemble_the_machine_s() {
+        for (name, label) in [
+            ("web", "web"),
+            ("Ubuntu arm64", "ubuntu-arm64"),
+            ("Café №5", "cafe-no5"),
+            ("---", "machine"),
+            ("42", "machine-42"),
+            ("localhost", "localhost-machine"),
+            ("a.b", "a-b"),
+        ] {
+            assert_eq!(hostname(name), label);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn host_names_are_labels(name in "\\PC{0,200}") {
+            let label = hostname(&name);
+            prop_assert!((1..=63).contains(&label.len()));
+            prop_assert!(label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+            prop_assert!(!label.starts_with('-') && !label.ends_with('-'));
+        }
+        #[test]
+        fn any_name_stays_in_its_place(name in "\\PC{0,60}") {
+            let spec = SeedSpec { hostname: name, ..spec() };
+            let text = user_data(&spec).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            let config: Value = serde_json::from_str(text.strip_prefix("#cloud-config\n").unwrap()).unwrap();
+            prop_assert_eq!(config.as_object().unwrap().len(), 10);
+        }
+    }
+}
