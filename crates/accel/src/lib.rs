@@ -7,8 +7,19 @@
 //! The crate also holds what everything above needs to know about the installed QEMU: where it is
 //! ([`find_qemu`]) and which command installs what is missing ([`install_hint`]).
 
+mod cache;
+mod cpu;
 mod finder;
+mod measure;
+mod native;
 pub mod packages;
+mod payload;
+mod payload_bytes;
+mod probe;
+mod run;
+mod sys;
+mod words;
 
 pub use finder::{MINIMUM_QEMU, QEMU_DIR_VARIABLE, QemuBinary, find_qemu, find_tool};
 pub use packages::{Need, install_hint};
+pub use probe::{Choice, Probe};

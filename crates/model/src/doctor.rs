@@ -59,6 +59,9 @@ pub struct AcceleratorReport {
     /// What to do about it.
     #[serde(default)]
     pub cure: Option<String>,
+    /// Exact words of QEMU and the system, for experts.
+    #[serde(default)]
+    pub technical: Option<String>,
     /// Seconds the payload took.
     #[serde(default)]
     pub seconds: Option<f64>,
