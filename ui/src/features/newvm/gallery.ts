@@ -141,13 +141,3 @@ export function hostOf(url: string): string {
     return url;
   }
 }
-
-/** A tile colour that stays the same for a family: 1 to 7. */
-export function tileOf(word: string): number {
-  const known: Record<string, number> = { ubuntu: 1, debian: 2, fedora: 3, alpine: 4 };
-  const fixed = known[word.toLowerCase()];
-  if (fixed) return fixed;
-  let hash = 0;
-  for (const character of word) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
-  return 5 + (hash % 3);
-}

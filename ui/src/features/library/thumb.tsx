@@ -1,0 +1,51 @@
+import { Download, Monitor } from "lucide-react";
+import type { CSSProperties } from "react";
+import { Icon } from "../../components";
+import type { Machine } from "../../data";
+import { type Picture, useThumbnail } from "./pictures";
+import "./thumb.css";
+
+/** How much larger the text of a console is drawn. */
+const CONSOLE_ZOOM = 2.3;
+
+interface GuestPictureProps {
+  picture: Picture | undefined;
+  /** Consoles are cropped to their text. */
+  crop?: boolean;
+}
+
+/** A guest's picture, or an empty screen. Decorative: name and state are text beside it. */
+export function GuestPicture({ picture, crop }: GuestPictureProps) {
+  if (!picture) {
+    return (
+      <span className="guest-none">
+        <Icon icon={Monitor} size={14} />
+      </span>
+    );
+  }
+  const zoom: CSSProperties =
+    crop && picture.console
+      ? {
+          transform: `scale(${CONSOLE_ZOOM})`,
+          transformOrigin: `0 ${picture.console.top < 1 / CONSOLE_ZOOM ? 0 : Math.round(picture.console.top * 100)}%`,
+        }
+      : {};
+  return <img className="guest" src={picture.url} alt="" draggable={false} style={zoom} />;
+}
+
+/** The small live picture of a machine. */
+export function Thumb({ machine }: { machine: Machine }) {
+  const picture = useThumbnail(machine);
+  const off = machine.state === "stopped" || machine.state === "broken" || machine.state === "suspended";
+  return (
+    <span className={off ? "thumb off" : "thumb"}>
+      {machine.state === "creating" ? (
+        <span className="guest-none busy">
+          <Icon icon={Download} size={14} />
+        </span>
+      ) : (
+        <GuestPicture picture={picture} crop />
+      )}
+    </span>
+  );
+}

@@ -1,0 +1,1 @@
+export { NewVmSheet, type NewVmSheetProps } from "./NewVmSheet";
