@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.tools/node/bin:$(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup build ui test lint bench guests deny openapi clean-guests
+.PHONY: help run setup build ui test lint bench guests deny docs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +34,9 @@ bench: build ## measures Nestbox against its peers on this computer
 	@scripts/setup.sh test
 	@node tests/bench/bench.mjs
 
-openapi: ## writes docs/openapi.json and the types of the pages from the code
+docs: ## writes docs/openapi.json and docs/errors.md from the code
 	cargo run --locked -q -p xtask -- openapi
+	cargo run --locked -q -p xtask -- errors
 
 deny: ## licences, advisories and sources of every crate (installs cargo-deny when missing, which takes minutes)
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

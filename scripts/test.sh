@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Runs the tests: all of them, or the phases named.
 #
-#   scripts/test.sh [PHASE…]     phases: lint (= fmt arch clippy openapi deny types style), unit, rust, guests,
+#   scripts/test.sh [PHASE…]     phases: lint (= fmt arch clippy openapi errors deny types style), unit, rust, guests,
 #                                chromium, window; without any: everything
 # Each phase has a limit in minutes and runs in a process group of its own, which ends with it. A phase that
 # fails does not stop the others: what is red is listed at the end.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 PATH="$PWD/.tools/node/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 
 # Tests bring their own homes, displays and buses; nothing of the session that started them leaks in.
@@ -46,6 +46,7 @@ phase types    lint      5 npm run --silent typecheck --workspace ui
 phase style    lint      5 npm run --silent lint --workspace ui
 phase unit     unit      5 npm run --silent test --workspace ui
 phase pages    unit      5 scripts/ui.sh build
+phase errors   lint      3 cargo run --locked -q -p xtask -- errors --check
 phase clippy   lint     20 cargo clippy --locked --workspace --all-targets -- -D warnings
 phase arch     lint      3 cargo run --locked -q -p xtask -- lint-arch
 phase openapi  lint      3 cargo run --locked -q -p xtask -- openapi --check

@@ -1,2 +1,50 @@
-//! Chores.
-fn main() {}
+//! Chores of the repository: `cargo run -p xtask -- CHORE`. Each that writes a file has `--check`, which only compares.
+
+mod architecture;
+mod error_codes;
+mod file_size;
+mod generated;
+mod tree;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "Use: cargo run -p xtask -- CHORE
+  lint-arch             the crates keep to ARCHITECTURE.md, files keep to one job's length
+  errors [--check]      docs/errors.md from the code
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let root = tree::root();
+    let outcome = match words.as_slice() {
+        ["lint-arch"] => architecture::lint(&root).and_then(|mut problems| {
+            problems.extend(file_size::lint(&root)?);
+            Ok(problems)
+        }),
+        ["errors"] => generated::write(&root.join(error_codes::FILE), &error_codes::document(&root)),
+        ["errors", "--check"] => generated::check(
+            &root.join(error_codes::FILE),
+            &error_codes::document(&root),
+            "errors",
+        ),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(problems) if problems.is_empty() => ExitCode::SUCCESS,
+        Ok(problems) => {
+            for problem in &problems {
+                eprintln!("{problem}");
+            }
+            eprintln!("{} to mend", problems.len());
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
