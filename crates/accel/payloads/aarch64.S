@@ -1,11 +1,12 @@
 // Proof payload for 64-bit ARM guests, a flat image for `-M virt -kernel`, position-independent.
 //
-// Writes 64 KiB of memory and reads it back, runs the measuring loop `iterations` times, says "OK" on the first
-// serial port (PL011 at 0x09000000), then turns the machine off by PSCI SYSTEM_OFF over HVC: QEMU ends with status 0.
+// Writes 64 KiB of memory and reads it back, turns the MMU and the caches on (without them memory is uncached under an
+// accelerator), runs the measuring loop `iterations` times, says "OK" on the first serial port (PL011 at 0x09000000), then turns the machine off by PSCI SYSTEM_OFF over HVC: QEMU ends with status 0.
 // A wrong read-back turns it off without the "OK".
 //
 //   0x40080000 or so  this image; its last 8 bytes are `iterations`, filled in by Nestbox before each run
 //   0x40400000        32 KiB of working memory for the loop, 64 KiB for the memory test
+//   0x40410000        page table of level 1: 0–1 GiB devices, 1–2 GiB memory, both to themselves
 //
 // aarch64-linux-gnu-as aarch64.S -o p.o && aarch64-linux-gnu-objcopy -O binary -j .text p.o p.bin
     .text
@@ -26,6 +27,34 @@ _start:
     add x12, x12, #8
     subs x11, x11, #1
     b.ne 2b
+    movz x11, #0x4041, lsl #16          // the page table: clear it, two entries
+    movz x12, #0x1000
+3:  subs x12, x12, #8
+    str xzr, [x11, x12]
+    b.ne 3b
+    movz x12, #0x0405                   // 0: block, device memory, accessed
+    movk x12, #0x0060, lsl #48          // never executed
+    str x12, [x11]
+    movz x12, #0x0701                   // 1 GiB: block, normal memory, shareable, accessed
+    movk x12, #0x4000, lsl #16
+    str x12, [x11, #8]
+    dsb sy
+    movz x12, #0x04ff                   // attribute 0: write-back, 1: device
+    msr mair_el1, x12
+    movz x12, #0x0019                   // 39-bit addresses, 4 KiB pages, no upper half
+    movk x12, #0x0080, lsl #16
+    msr tcr_el1, x12
+    msr ttbr0_el1, x11
+    isb
+    tlbi vmalle1
+    ic iallu
+    dsb sy
+    isb
+    mrs x12, sctlr_el1
+    movz x13, #0x1005                   // MMU, data cache, instruction cache
+    orr x12, x12, x13
+    msr sctlr_el1, x12
+    isb
     ldr x1, iterations
     cbz x1, good
     // The measuring loop; `native.rs` has the same instructions.

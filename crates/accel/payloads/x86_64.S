@@ -58,7 +58,7 @@ _start:
     lgdt gdtr
     ljmp $8, $long
 
-memory32:                               # a 32-bit processor: memory test only
+memory32:                               # a 32-bit processor: the memory test and a shorter loop
     movl $BUFFER, %edi
     movl $(64 * 1024 / 4), %ecx
 1:  movl %edi, (%edi)
@@ -70,6 +70,20 @@ memory32:                               # a 32-bit processor: memory test only
     jne bad
     addl $4, %edi
     loop 2b
+    movl iterations, %ecx
+    jecxz good
+    movl $BUFFER, %edi
+3:  addl $0x9e3779b9, %eax
+    movl %eax, %edx
+    shrl $17, %edx
+    andl $0x7ffc, %edx
+    addl %eax, (%edi,%edx)
+    call 4f
+    decl %ecx
+    jnz 3b
+    jmp good
+4:  xorl %edx, %ebx
+    ret
 good:
     movl $16, %eax
     jmp 3f

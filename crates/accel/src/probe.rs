@@ -236,6 +236,13 @@ impl Probe {
         } else {
             Some(Box::pin(self.verdict(arch, Accelerator::Tcg, &Ok(qemu.clone()))).await)
         };
+        if let Some(wider) = self
+            .wider_verdict(arch, accelerator)
+            .await
+            .filter(|v| v.tested && !v.usable)
+        {
+            return Verdict { arch, ..wider };
+        }
         let mut slot = inner.cache.lock().await;
         let cache = inner.loaded(&mut slot);
         let fingerprint = fingerprint(accelerator, qemu, &identity);
@@ -264,6 +271,16 @@ impl Probe {
             cache.save(&inner.cache_file);
         }
         verdict
+    }
+
+    /// The verdict for the processor's full architecture where `arch` is only its 32-bit half: what fails there fails
+    /// here, and need not hang twice.
+    async fn wider_verdict(&self, arch: Arch, accelerator: Accelerator) -> Option<Verdict> {
+        if (arch, Arch::host()) != (Arch::I386, Some(Arch::X86_64)) || accelerator == Accelerator::Tcg {
+            return None;
+        }
+        let qemu = self.find(Arch::X86_64).await;
+        Some(Box::pin(self.verdict(Arch::X86_64, accelerator, &qemu)).await)
     }
 
     /// The verdict on emulation with its slow-down, measured now if it was not before.
@@ -368,15 +385,15 @@ impl Inner {
                 ..base
             };
         };
-        let outcome = self
-            .attempt(
-                qemu,
-                payload,
-                Accelerator::Tcg,
-                cpu_model,
-                self.deadlines.emulated,
-            )
-            .await;
+        let outcome = run(Run {
+            qemu: &qemu.path,
+            payload,
+            accelerator: Accelerator::Tcg,
+            cpu_model,
+            iterations: 0,
+            deadline: self.deadlines.emulated,
+        })
+        .await;
         if let Outcome::Passed(after) = outcome {
             let reason = format!(
                 "Emulates {} guests in software: works everywhere, slower than a real processor. A test guest ran in {}.",
@@ -418,9 +435,19 @@ impl Inner {
         };
         let deadline = Duration::from_secs_f64(emulated_seconds.unwrap_or(0.0).clamp(0.0, 100.0) * 4.0)
             .clamp(self.deadlines.native, self.deadlines.native_max);
-        let first = self
-            .attempt(qemu, payload, accelerator, cpu_model, deadline)
-            .await;
+        // With the loop, as starting a guest is not running one: a broken accelerator can step through a few hundred
+        // instructions in time and still need minutes for what takes a processor some milliseconds.
+        let attempt = |cpu_model| {
+            run(Run {
+                qemu: &qemu.path,
+                payload,
+                accelerator,
+                cpu_model,
+                iterations: measure::ITERATIONS,
+                deadline,
+            })
+        };
+        let first = attempt(cpu_model).await;
         if let Outcome::Passed(after) = first {
             return passed_native(base, after);
         }
@@ -428,10 +455,7 @@ impl Inner {
         let plainer =
             cpu::plainer_model(arch, accelerator).filter(|_| !matches!(first, Outcome::TimedOut(_)));
         let second = match plainer {
-            Some(model) => Some((
-                model,
-                self.attempt(qemu, payload, accelerator, model, deadline).await,
-            )),
+            Some(model) => Some((model, attempt(model).await)),
             None => None,
         };
         if let Some((model, Outcome::Passed(after))) = second {
@@ -449,25 +473,6 @@ impl Inner {
             base,
             words::explain(arch, accelerator, (cpu_model, &first), second, nested),
         )
-    }
-
-    async fn attempt(
-        &self,
-        qemu: &QemuBinary,
-        payload: Payload,
-        accelerator: Accelerator,
-        cpu_model: &str,
-        deadline: Duration,
-    ) -> Outcome {
-        run(Run {
-            qemu: &qemu.path,
-            payload,
-            accelerator,
-            cpu_model,
-            iterations: 0,
-            deadline,
-        })
-        .await
     }
 }
 

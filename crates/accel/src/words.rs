@@ -89,7 +89,10 @@ fn native(
     }
     let what = match first {
         Outcome::TimedOut(after) => {
-            format!("a test guest hung and was ended after {}", seconds(*after))
+            format!(
+                "a test guest that takes a moment was not done after {}",
+                seconds(*after)
+            )
         }
         Outcome::Signal(signal, _) => {
             format!(
@@ -101,7 +104,7 @@ fn native(
         Outcome::NotStarted(_) | Outcome::Passed(_) => "QEMU did not start".to_owned(),
     };
     let also = match second {
-        Some(Outcome::TimedOut(_)) => " With a plainer processor model the guest hung.",
+        Some(Outcome::TimedOut(_)) => " With a plainer processor model the guest did not get on.",
         Some(_) => " A plainer processor model failed too.",
         None => "",
     };
@@ -202,7 +205,11 @@ mod tests {
         let hang = Outcome::TimedOut(Duration::from_secs(2));
         let nested = kvm(&crash, Some(&hang), true);
         assert!(nested.reason.contains("SIGABRT") && nested.reason.contains("nested virtualisation"));
-        assert!(nested.reason.contains("plainer processor model the guest hung"));
+        assert!(
+            nested
+                .reason
+                .contains("plainer processor model the guest did not get on")
+        );
         assert_eq!(
             nested.technical.unwrap(),
             "-cpu host: SIGABRT: kvm_buf_set_msrs: Assertion failed | -cpu Nehalem: no end within 2 s"
