@@ -144,7 +144,13 @@ impl Download<'_> {
             let why = match self.attempt(&mut slot).await {
                 Ok(()) => break,
                 Err(Failure::Transient(why)) => why,
-                Err(other) => return Err(other),
+                Err(other) => {
+                    // An empty part helps nobody.
+                    if slot.as_ref().is_none_or(|part| part.len == 0) {
+                        self.discard();
+                    }
+                    return Err(other);
+                }
             };
             let len = slot.as_ref().map_or(0, |part| part.len);
             // Only new ground counts: a server that always breaks at the same place must not be asked for ever.
@@ -158,9 +164,11 @@ impl Download<'_> {
                 return Err(Failure::Transient(why));
             }
             let pause = self.http.tuning.pause(failures);
-            self.control
-                .guard(async { Ok(tokio::time::sleep(pause).await) })
-                .await?;
+            let wait = async {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            };
+            self.control.guard(wait).await?;
             resumed |= len > 0;
         }
         let part = slot.take().ok_or_else(lost)?;

@@ -100,7 +100,7 @@ impl Fetch<'_> {
                 .as_ref()
                 .map(|label| format!("The current release has moved on; using the pinned release {label}."));
             steps.set("resolve", StepState::Running, note.clone());
-            let failure = match self.from_place(steps, &http, place, note, cached.is_some()).await {
+            let failure = match self.fetch_from(steps, &http, place, note, cached.is_some()).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(failure) => failure,
             };
@@ -121,7 +121,7 @@ impl Fetch<'_> {
             .unwrap_or_else(|| Error::failed("internal", "The template names no place to download from.")))
     }
 
-    async fn from_place(
+    async fn fetch_from(
         &self,
         steps: &Steps<'_>,
         http: &Http,

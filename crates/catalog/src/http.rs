@@ -265,3 +265,43 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_an_http_mirror_opens_the_way_to_http() {
+        let url = Url::parse("http://127.0.0.1:9/x").unwrap();
+        let patience = Tuning {
+            connect: Duration::from_secs(1),
+            ..Tuning::default()
+        };
+        for mirror in [None, Some("https://mirror.example")] {
+            let http = Http::new(patience, mirror).unwrap();
+            match http.get(&url, None).await.unwrap_err() {
+                Failure::Final(error) => assert_eq!(error.code, "insecure-redirect"),
+                other => panic!("{other:?}"),
+            }
+        }
+        let http = Http::new(patience, Some("http://127.0.0.1:9")).unwrap();
+        assert!(matches!(
+            http.get(&url, None).await.unwrap_err(),
+            Failure::Transient(_)
+        ));
+    }
+
+    #[test]
+    fn pauses_grow_and_are_bounded() {
+        let pauses: Vec<_> = [1, 2, 3, 100]
+            .map(|n| Tuning::default().pause(n).as_millis())
+            .into();
+        assert_eq!(pauses, [500, 1000, 2000, 30_000]);
+    }
+
+    #[test]
+    fn knows_web_pages() {
+        assert!(is_web_page(b"\n  <!DOCTYPE HTML><title>") && is_web_page(b"<html>"));
+        assert!(!is_web_page(b"QFI\xfb") && !is_web_page(b"") && !is_web_page(b"abc *x"));
+    }
+}
