@@ -18,8 +18,6 @@ export interface SessionEvents {
   onSize(width: number, height: number): void;
   /** A CSS `cursor` value. */
   onCursor(css: string): void;
-  onClipboard(text: string): void;
-  onBell(): void;
 }
 
 export interface SessionOptions {
@@ -177,12 +175,6 @@ export class DisplaySession {
         });
         break;
       }
-      case "clipboard":
-        this.options.events.onClipboard(message.text);
-        break;
-      case "bell":
-        this.options.events.onBell();
-        break;
       default:
         break;
     }

@@ -1,0 +1,1 @@
+export { CreatingPage } from "./CreatingPage";
