@@ -1,1 +1,33 @@
-//! The QEMU backend: spec to command line, launch, adopt, QMP.
+//! The QEMU backend: how a machine becomes a process and how that process is spoken to.
+//!
+//! ```text
+//! MachinePlan ──command_line──▶ argv ──launch──▶ process (own session, outlives us)
+//!                                                   │ qmp.sock
+//!                            Session ◀── QMP ───────┘   session.json lets a later service adopt it
+//! ```
+//!
+//! Invariants: a plan becomes words without looking at the computer; every image is opened with a stated format and
+//! a stated end of its chain; no wait on QEMU is without a limit; a failed operation leaves the guest as it was;
+//! a process is only ever touched when its start time proves that it is ours.
+
+mod backend;
+mod capabilities;
+mod command;
+pub mod firmware;
+mod launch;
+mod plan;
+mod process;
+mod qmp;
+mod record;
+mod session;
+mod trouble;
+
+pub use backend::{
+    ActiveImages, Adoption, Backend, Counters, ExitInfo, FreezeRequest, Frozen, RunState, Session,
+    SessionEvent,
+};
+pub use capabilities::{Capabilities, MemorySupport};
+pub use command::{command_line, shell_quoted};
+pub use launch::QemuBackend;
+pub use plan::{DiskPlan, ImageRef, MachinePlan, NicPlan};
+pub use session::logs::SERIAL_LOG_MAX;

@@ -1,0 +1,228 @@
+//! What a backend is to the engine. The only implementation is [`crate::QemuBackend`].
+
+use crate::{Capabilities, MachinePlan};
+use async_trait::async_trait;
+use nestbox_model::{Accelerator, Arch, DiskId, NicId, PortForward, Result, layout::RunFolder};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use time::OffsetDateTime;
+use tokio::sync::broadcast;
+
+/// Runs machines.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// What the installed hypervisor for `arch` can do; asked once for each version of its file.
+    ///
+    /// # Errors
+    /// `qemu-missing` (with what to install), `qemu-too-old`, `qemu-unfit`.
+    async fn capabilities(&self, arch: Arch) -> Result<Arc<Capabilities>>;
+
+    /// Starts a machine; returns when its guest runs (or, with [`MachinePlan::incoming`], waits for its memory).
+    /// On failure nothing is left running.
+    ///
+    /// # Errors
+    /// `machine-running`, `disk-in-use`, `port-taken`, `no-memory`, `no-space`, `accelerator-unusable`,
+    /// `firmware-missing`, `file-not-found`, `permission-denied`, `disk-damaged`, `qemu-incomplete`, `start-failed`,
+    /// `start-timeout`, and those of [`Self::capabilities`]. QEMU's own words are in the detail `technical`.
+    async fn launch(&self, plan: &MachinePlan) -> Result<Arc<dyn Session>>;
+
+    /// Takes up again what an earlier service left in `run`.
+    ///
+    /// # Errors
+    /// `qemu-silent` when the process lives but does not answer, so that it must not be thought dead.
+    async fn adopt(&self, run: &RunFolder) -> Result<Adoption>;
+}
+
+/// What [`Backend::adopt`] found.
+pub enum Adoption {
+    /// It still runs.
+    Running(Arc<dyn Session>),
+    /// It ran, and ended while nobody watched. Told once: the traces are cleared away.
+    Gone {
+        /// Why, when its log says so.
+        reason: Option<String>,
+    },
+    /// There was nothing.
+    Nothing,
+}
+
+/// What a guest is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// It runs.
+    Running,
+    /// It stands still because it was told to, or waits to be started.
+    Paused,
+    /// It waits for [`Session::load_memory`].
+    Incoming,
+    /// It stands still because a disk failed or the host's disk is full; [`Session::resume`] tries again.
+    IoError,
+    /// It shut down or panicked and its process is about to end or needs a reset.
+    Ended,
+    /// Something else, in QEMU's word.
+    Other(String),
+}
+
+/// What happened to a running machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionEvent {
+    /// The guest stands still.
+    Paused,
+    /// The guest goes on.
+    Resumed,
+    /// The guest started anew, by itself or by us.
+    Reset,
+    /// The guest was asked to shut down.
+    ShutdownRequested,
+    /// The guest shut down by itself or as asked; the process ends next.
+    GuestShutdown,
+    /// A disk failed.
+    IoError {
+        /// Which, when QEMU says.
+        disk: Option<DiskId>,
+        /// The host's disk is full; the guest is paused.
+        no_space: bool,
+    },
+    /// The process ended. Always the last one.
+    Exited(ExitInfo),
+}
+
+/// How a machine's process ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExitInfo {
+    /// Exit status, known only where this service started the process.
+    pub code: Option<i32>,
+    /// Signal that ended it, known likewise.
+    pub signal: Option<i32>,
+    /// Why, in a sentence, when it was not asked for.
+    pub reason: Option<String>,
+    /// The guest shut down, or the end was asked for.
+    pub clean: bool,
+}
+
+/// What to freeze. The overlay files exist already: qcow2, their backing file recorded, of the same capacity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FreezeRequest {
+    /// Where memory goes; `None` freezes disks only.
+    pub memory: Option<PathBuf>,
+    /// The new active image of each disk.
+    pub disks: Vec<(DiskId, PathBuf)>,
+    /// The new active image of the UEFI variables.
+    pub nvram: Option<PathBuf>,
+}
+
+/// A freeze that worked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Frozen {
+    /// How long the guest stood still, in seconds; 0 when it was paused anyway.
+    pub paused_seconds: f64,
+}
+
+/// Which files a machine writes now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActiveImages {
+    /// Disks.
+    pub disks: Vec<(DiskId, PathBuf)>,
+    /// UEFI variables.
+    pub nvram: Option<PathBuf>,
+}
+
+/// Running totals since the machine's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counters {
+    /// Processor time of the process, in seconds.
+    pub cpu_seconds: f64,
+    /// Resident bytes of the process.
+    pub memory_resident: u64,
+    /// Bytes the guest read from its disks.
+    pub disk_read_bytes: u64,
+    /// Bytes the guest wrote to its disks.
+    pub disk_written_bytes: u64,
+}
+
+/// A running machine. Dropping it leaves the machine running and lets it be adopted again.
+///
+/// Every call fails with `qemu-silent` when the process does not answer in time, with `machine-not-running` when it
+/// ended, with `qemu-refused` when QEMU says no for a reason Nestbox has no words for.
+#[async_trait]
+pub trait Session: Send + Sync {
+    /// The process.
+    fn pid(&self) -> u32;
+    /// When it was started.
+    fn started_at(&self) -> OffsetDateTime;
+    /// What it runs with.
+    fn accelerator(&self) -> Accelerator;
+    /// QEMU's version, `10.0.2`.
+    fn version(&self) -> String;
+    /// Events from now on.
+    fn subscribe(&self) -> broadcast::Receiver<SessionEvent>;
+    /// Waits for the process's end; any number may wait.
+    async fn wait_exit(&self) -> ExitInfo;
+    /// What the guest does now.
+    async fn run_state(&self) -> Result<RunState>;
+    /// Makes the guest stand still. No-op when it does.
+    async fn pause(&self) -> Result<()>;
+    /// Lets the guest go on. No-op when it runs.
+    async fn resume(&self) -> Result<()>;
+    /// Presses the reset button.
+    async fn reset(&self) -> Result<()>;
+    /// Presses the power button: the guest may take its time, or not react.
+    async fn shut_down(&self) -> Result<()>;
+    /// Ends the process: `quit`, then SIGTERM, then SIGKILL. Returns when it ended.
+    ///
+    /// # Errors
+    /// `machine-unkillable` when even SIGKILL does not (a process stuck in the kernel).
+    async fn end(&self) -> Result<()>;
+    /// Puts new overlays under all disks and the UEFI variables in one transaction, and saves the guest's memory as
+    /// of the same instant. A paused guest stays paused. On any failure the guest goes on as before, on the images
+    /// it had. The memory file appears complete or not at all.
+    ///
+    /// # Errors
+    /// `no-space`, `snapshot-failed`, `snapshot-refused` (a state in which nothing can be frozen).
+    /// `snapshot-stuck` says that the old images could not be put back: ask [`Self::active_images`].
+    async fn freeze(&self, request: &FreezeRequest) -> Result<Frozen>;
+    /// Which files the machine writes now: what a service needs that died in the middle of a freeze.
+    async fn active_images(&self) -> Result<ActiveImages>;
+    /// Fills a machine launched with [`MachinePlan::incoming`] and leaves it paused.
+    ///
+    /// # Errors
+    /// `file-not-found`, `memory-damaged`, `memory-unfit` (saved by another QEMU or for other devices).
+    async fn load_memory(&self, file: &Path) -> Result<()>;
+    /// Writes a picture of the screen as PNG.
+    ///
+    /// # Errors
+    /// `no-picture` when there is no screen.
+    async fn screenshot(&self, png: &Path) -> Result<()>;
+    /// Presses chords one after the other: `ctrl-alt-delete`, `ret`, `a`.
+    ///
+    /// # Errors
+    /// `bad-key` before anything is pressed.
+    async fn send_keys(&self, chords: &[String]) -> Result<()>;
+    /// Types text on a US keyboard. Returns the characters that it has no key for, which are left out.
+    async fn type_text(&self, text: &str) -> Result<Vec<char>>;
+    /// Adds a port forward; returns it with its real host port.
+    ///
+    /// # Errors
+    /// `port-taken`.
+    async fn add_forward(&self, nic: &NicId, forward: PortForward) -> Result<PortForward>;
+    /// Removes the forward of this host port and protocol.
+    ///
+    /// # Errors
+    /// `forward-not-found`.
+    async fn remove_forward(&self, nic: &NicId, forward: PortForward) -> Result<()>;
+    /// The forwards of all NICs as they are, real host ports included.
+    async fn forwards(&self) -> Result<Vec<PortForward>>;
+    /// Puts an image into the CD/DVD drive, throwing out what is there.
+    ///
+    /// # Errors
+    /// `file-not-found`, `permission-denied`, `no-drive`.
+    async fn insert_medium(&self, path: &Path) -> Result<()>;
+    /// Empties the CD/DVD drive, even if the guest locked it.
+    async fn eject_medium(&self) -> Result<()>;
+    /// Plugs a NIC's cable in or out.
+    async fn set_link(&self, nic: &NicId, up: bool) -> Result<()>;
+    /// What it used so far.
+    async fn counters(&self) -> Result<Counters>;
+}

@@ -1,0 +1,71 @@
+//! Block nodes as `-blockdev` JSON. Every layer of a chain is named with its driver, and the last one says that
+//! nothing lies below: QEMU neither probes a format nor follows a name it finds inside a file.
+
+use crate::plan::ImageRef;
+use nestbox_model::ImageFormat;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// What a node is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// The guest writes; space it gives up is given back to the host.
+    Write,
+    /// Nobody writes.
+    Read,
+}
+
+fn file(path: &Path, r#use: Use) -> Value {
+    // `locking` keeps a second QEMU from writing the same file. A path that is not UTF-8 can't be said in JSON;
+    // the launch refuses those before it gets here.
+    let mut node = json!({
+        "driver": "file",
+        "filename": path.to_string_lossy(),
+        "locking": "on",
+    });
+    if r#use == Use::Write {
+        node["discard"] = json!("unmap");
+    } else {
+        node["read-only"] = json!(true);
+    }
+    node
+}
+
+/// A raw file as a read-only node (media, seeds, firmware).
+pub(crate) fn raw_read_only(node_name: &str, path: &Path) -> Value {
+    json!({"driver": "raw", "node-name": node_name, "read-only": true, "file": file(path, Use::Read)})
+}
+
+/// One image without what is below it: `below` is JSON null for none.
+pub(crate) fn layer(node_name: Option<&str>, image: &ImageRef, r#use: Use, below: Value) -> Value {
+    let mut node = Map::new();
+    node.insert("driver".into(), json!(image.format.as_str()));
+    if let Some(name) = node_name {
+        node.insert("node-name".into(), json!(name));
+    }
+    if r#use == Use::Write {
+        node.insert("discard".into(), json!("unmap"));
+        node.insert("detect-zeroes".into(), json!("unmap"));
+    } else {
+        node.insert("read-only".into(), json!(true));
+    }
+    node.insert("file".into(), file(&image.path, r#use));
+    if image.format == ImageFormat::Qcow2 {
+        node.insert("backing".into(), below);
+    }
+    Value::Object(node)
+}
+
+/// A whole chain, active image first. An empty chain is `null`.
+pub(crate) fn chain(node_name: &str, images: &[ImageRef], top: Use) -> Value {
+    let mut below = Value::Null;
+    for (depth, image) in images.iter().enumerate().rev() {
+        let (name, r#use) = if depth == 0 {
+            (Some(node_name), top)
+        } else {
+            (None, Use::Read)
+        };
+        below = layer(name, image, r#use, below);
+    }
+    below
+}
