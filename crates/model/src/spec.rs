@@ -141,6 +141,9 @@ pub struct DiskSpec {
     /// The guest may not write.
     #[serde(default)]
     pub read_only: bool,
+    /// Absolute path of the user's own file at the bottom of the chain, read where it is and never written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<String>,
 }
 
 /// What is in the CD/DVD drive. The file is the user's own and only ever read.

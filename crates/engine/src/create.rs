@@ -1,0 +1,585 @@
+//! Making machines: from the catalogue, from a medium, from an image, or blank.
+
+use crate::jobs::JobHandle;
+use crate::lifecycle::new_image_name;
+use crate::machine::Handle;
+use crate::{Engine, files, ports};
+use nestbox_catalog::{FetchUpdate, Fetched, keys, seed};
+use nestbox_disk::Backing;
+use nestbox_model::layout::MachineFolder;
+use nestbox_model::units::{GIB, MIB, format_size};
+use nestbox_model::{
+    AcceleratorChoice, Arch, CreateRequest, CreateSource, DiskId, DiskSpec, DisplaySpec, Error, EventKind,
+    Firmware, GuestUser, ImageFormat, ImportRequest, JobKind, JobStarted, MACHINE_FILE_VERSION, MachineId,
+    MachineSpec, MachineState, MediumSpec, NicSpec, Result, StepState, Template, TemplateKind, validate_name,
+};
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use time::OffsetDateTime;
+
+const MEMORY_MIN: u64 = 32 * MIB;
+const DISK_MIN: u64 = MIB;
+const DISK_MAX: u64 = 64 << 40;
+const CPUS_MAX: u32 = 256;
+
+impl Engine {
+    /// Makes a machine. The machine is in the library at once, in state `creating`; the job does the rest.
+    ///
+    /// # Errors
+    /// Bad values, a taken name, an unknown template; everything later is the job's error, and then the machine is
+    /// gone again.
+    pub async fn create(&self, request: CreateRequest) -> Result<JobStarted> {
+        match &request.source {
+            CreateSource::Template { id } => {
+                let template = self.0.catalog.template(id, &self.mirrors()?)?;
+                self.create_from_template(template, request).await
+            }
+            CreateSource::Iso { path } | CreateSource::DiskImage { path, .. } => {
+                let action = match &request.source {
+                    CreateSource::DiskImage { action, .. } => *action,
+                    _ => Default::default(),
+                };
+                let wants_iso = matches!(request.source, CreateSource::Iso { .. });
+                let plan = self.import_plan(path, request.arch).await?;
+                let is_iso = plan.recognised == nestbox_model::Recognised::Iso;
+                if wants_iso != is_iso {
+                    let (found, option) = if is_iso {
+                        ("an ISO image", "--iso")
+                    } else {
+                        ("a disk image", "--disk-image")
+                    };
+                    return Err(
+                        Error::usage("wrong-kind-of-file", format!("That file is {found}: {path}"))
+                            .with_hint(format!("Use {option} for it.")),
+                    );
+                }
+                let import = ImportRequest {
+                    path: path.clone(),
+                    name: Some(request.name.clone()),
+                    action,
+                    arch: request.arch,
+                    firmware: request.firmware,
+                    cpus: request.cpus,
+                    memory: request.memory,
+                    disk: request.disk,
+                    start: request.start,
+                };
+                self.import_as(import, plan, &request.tags, JobKind::Create).await
+            }
+            CreateSource::Blank => self.create_blank(request).await,
+        }
+    }
+
+    /// A spec with everything that does not depend on the source.
+    pub(crate) fn new_spec(&self, name: &str, arch: Arch, tags: &[String]) -> Result<MachineSpec> {
+        let name = validate_name(name)?;
+        Ok(MachineSpec {
+            version: MACHINE_FILE_VERSION,
+            id: MachineId::random(),
+            name,
+            created_at: OffsetDateTime::now_utc()
+                .replace_nanosecond(0)
+                .unwrap_or_else(|_| OffsetDateTime::now_utc()),
+            template: None,
+            system: None,
+            arch,
+            cpus: default_cpus(),
+            memory: 2 * GIB,
+            firmware: Firmware::Uefi,
+            accelerator: AcceleratorChoice::Auto,
+            clock_local: false,
+            boot_order: Vec::new(),
+            display: DisplaySpec::default(),
+            tags: crate::changes::clean_tags(tags)?,
+            notes: String::new(),
+            user: None,
+            seed: None,
+            nvram: None,
+            current_snapshot: None,
+            disks: Vec::new(),
+            medium: None,
+            nics: vec![NicSpec::on_default_network()],
+            ports: Vec::new(),
+            unknown: Default::default(),
+        })
+    }
+
+    /// The folder, the row and the handle of a machine that a job will complete. The journal entry makes sure that
+    /// a crash leaves nothing.
+    pub(crate) fn begin_machine(&self, spec: MachineSpec) -> Result<(Arc<Handle>, nestbox_store::JournalId)> {
+        check_limits(spec.cpus, spec.memory)?;
+        let library = self.library();
+        let journal = library.begin("create", Some(&spec.id), &json!({}))?;
+        let folder = self.folder(&spec.id);
+        let made = (|| {
+            library.upsert_machine(&spec)?;
+            files::make_private_folder(&folder.disks())?;
+            files::make_private_folder(&folder.logs())?;
+            files::write_spec(&folder, &spec)
+        })();
+        if let Err(error) = made {
+            self.undo_machine(&spec.id, Some(journal));
+            return Err(error);
+        }
+        let handle = Arc::new(Handle::new(spec, MachineState::Creating));
+        self.add_handle(handle.clone());
+        Ok((handle, journal))
+    }
+
+    /// Takes back a machine that was never completed.
+    pub(crate) fn undo_machine(&self, id: &MachineId, journal: Option<nestbox_store::JournalId>) {
+        if let Some(handle) = self.handle_by_id(id) {
+            self.drop_handle(id);
+            self.tell_machine(EventKind::MachineRemoved, &handle, None);
+        }
+        let library = self.library();
+        let undone = files::remove_folder(self.folder(id).path()).and_then(|()| library.remove_machine(id));
+        match (undone, journal) {
+            (Ok(()), Some(journal)) => {
+                if let Err(error) = library.finish(journal) {
+                    tracing::warn!(%error, "could not close a journal entry");
+                }
+            }
+            (Err(error), _) => {
+                tracing::warn!(%error, machine = %id, "could not take back a half-made machine; the next start will")
+            }
+            _ => {}
+        }
+    }
+
+    /// Runs `work` as the machine's job; on success the machine is ready (and started if wanted), else it is undone.
+    pub(crate) fn run_making<F>(
+        &self,
+        handle: Arc<Handle>,
+        journal: nestbox_store::JournalId,
+        job: JobHandle,
+        start: bool,
+        work: F,
+    ) -> JobStarted
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        handle.write().job = Some(job.id());
+        let machine = self.view(&handle);
+        self.tell_machine(EventKind::MachineAdded, &handle, None);
+        let started = JobStarted {
+            job: job.snapshot(),
+            machine,
+        };
+        let engine = self.clone();
+        tokio::spawn(async move {
+            let made = match work.await {
+                Ok(()) => job.check_cancelled(),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = made {
+                engine.undo_machine(&handle.id, Some(journal));
+                job.finish(&Err(error));
+                return;
+            }
+            if let Err(error) = engine.library().finish(journal) {
+                tracing::warn!(%error, "could not close a journal entry");
+            }
+            {
+                let mut cell = handle.write();
+                cell.state = MachineState::Stopped;
+                if !start {
+                    cell.job = None;
+                }
+            }
+            engine.tell_machine(EventKind::MachineState, &handle, Some("Created".into()));
+            let mut result = Ok(());
+            if start {
+                job.step("start", StepState::Running, None);
+                result = match handle.lock().await {
+                    Ok(_guard) => engine.start_locked(&handle, None).await,
+                    Err(error) => Err(error),
+                };
+                handle.write().job = None;
+                match &result {
+                    Ok(()) => job.step("start", StepState::Done, None),
+                    Err(error) => job.step("start", StepState::Failed, Some(error.message.clone())),
+                }
+                engine.tell_machine(EventKind::MachineChanged, &handle, None);
+            }
+            job.finish(&result);
+        });
+        started
+    }
+
+    async fn create_blank(&self, request: CreateRequest) -> Result<JobStarted> {
+        let arch = request.arch.or(Arch::host()).unwrap_or(Arch::X86_64);
+        let mut spec = self.new_spec(&request.name, arch, &request.tags)?;
+        apply_hardware(&mut spec, &request);
+        spec.firmware = request.firmware.unwrap_or_else(|| default_firmware(arch));
+        let capacity = check_disk(request.disk.unwrap_or(32 * GIB))?;
+        let disk = new_disk(capacity);
+        spec.disks = vec![disk.clone()];
+        let (handle, journal) = self.begin_machine(spec)?;
+        let job = self.making_job(
+            &handle,
+            journal,
+            JobKind::Create,
+            &[("disk", "Make the disk")],
+            request.start,
+        )?;
+        let (folder, worker) = (self.folder(&handle.id), job.clone());
+        let work = async move {
+            worker.step("disk", StepState::Running, None);
+            nestbox_disk::create(&folder.disk_image(&disk.image), capacity, None).await?;
+            worker.step("disk", StepState::Done, None);
+            Ok(())
+        };
+        Ok(self.run_making(handle, journal, job, request.start, work))
+    }
+
+    pub(crate) fn making_job(
+        &self,
+        handle: &Arc<Handle>,
+        journal: nestbox_store::JournalId,
+        kind: JobKind,
+        steps: &[(&str, &str)],
+        start: bool,
+    ) -> Result<JobHandle> {
+        let verb = if kind == JobKind::Import {
+            "Import"
+        } else {
+            "Create"
+        };
+        let mut steps = steps.to_vec();
+        if start {
+            steps.push(("start", "Start"));
+        }
+        self.new_job(
+            kind,
+            format!("{verb} “{}”", handle.name()),
+            Some(handle.id.clone()),
+            &steps,
+        )
+        .inspect_err(|_| {
+            self.undo_machine(&handle.id, Some(journal));
+        })
+    }
+
+    async fn create_from_template(&self, template: Template, request: CreateRequest) -> Result<JobStarted> {
+        let arch = pick_arch(&template, request.arch)?;
+        let kind = template.arches[&arch].kind;
+        let mut spec = self.new_spec(&request.name, arch, &request.tags)?;
+        spec.template = Some(template.id.clone());
+        spec.system = Some(template.name.clone());
+        spec.cpus = template.defaults.cpus.min(host_cpus());
+        spec.memory = template.defaults.memory;
+        apply_hardware(&mut spec, &request);
+        spec.firmware = request.firmware.unwrap_or(Firmware::Uefi);
+        // Said before anything is downloaded.
+        nestbox_accel::find_qemu(arch)?;
+        if spec.firmware == Firmware::Uefi {
+            nestbox_qemu::firmware::find(arch, spec.firmware)?;
+        }
+        let capacity = check_disk(request.disk.unwrap_or(template.defaults.disk))?;
+        let disk = new_disk(capacity);
+        spec.disks = vec![disk.clone()];
+        if kind == TemplateKind::CloudImage {
+            let user = request
+                .user
+                .clone()
+                .or_else(|| template.user.clone())
+                .unwrap_or_else(|| "user".into());
+            seed::check_user(&user)?;
+            spec.user = Some(GuestUser {
+                name: user,
+                private_key: Some("ssh/id_ed25519".into()),
+                has_password: request.password.is_some(),
+            });
+            spec.seed = Some("seed.img".into());
+            spec.ports = vec![ports::free_ssh_forward(self)?];
+        }
+        let (handle, journal) = self.begin_machine(spec)?;
+        let mut steps = vec![
+            ("resolve", "Find the current release"),
+            ("verify-signature", "Check the signature"),
+            ("download", "Download"),
+            ("verify-image", "Check the image"),
+            ("disk", "Make the disk"),
+        ];
+        if kind == TemplateKind::CloudImage {
+            steps.push(("seed", "Set up the account"));
+        }
+        let job = self.making_job(&handle, journal, JobKind::Create, &steps, request.start)?;
+        let (engine, worker, making, start) = (self.clone(), job.clone(), handle.clone(), request.start);
+        let work = async move {
+            let fetched = engine.fetch(&template.id, arch, &worker).await?;
+            worker.step("disk", StepState::Running, None);
+            match kind {
+                TemplateKind::CloudImage => engine.cloud_disk(&making, &disk, &fetched).await?,
+                TemplateKind::Installer => {
+                    nestbox_disk::create(&engine.folder(&making.id).disk_image(&disk.image), capacity, None)
+                        .await?;
+                    let mut spec = making.spec();
+                    spec.medium = Some(MediumSpec {
+                        path: fetched.path.display().to_string(),
+                    });
+                    engine.save_spec(&making, spec)?;
+                }
+            }
+            worker.step("disk", StepState::Done, None);
+            worker.check_cancelled()?;
+            if kind == TemplateKind::CloudImage {
+                worker.step("seed", StepState::Running, None);
+                engine.write_seed(&making, &request).await?;
+                worker.step("seed", StepState::Done, None);
+            }
+            Ok(())
+        };
+        Ok(self.run_making(handle, journal, job, start, work))
+    }
+
+    async fn fetch(&self, id: &str, arch: Arch, job: &JobHandle) -> Result<Fetched> {
+        let reporter = job.clone();
+        let on_update = move |update: FetchUpdate| match update {
+            FetchUpdate::Step { id, state, detail } => reporter.step(id, state, detail),
+            FetchUpdate::Bytes { done, total } => reporter.bytes(done, total),
+        };
+        self.0
+            .catalog
+            .fetch(id, arch, &self.mirrors()?, &job.fetch_control(), &on_update)
+            .await
+    }
+
+    /// An overlay on the cached image: the second machine of an image costs nothing.
+    async fn cloud_disk(&self, handle: &Handle, disk: &DiskSpec, fetched: &Fetched) -> Result<()> {
+        let base = fetched.path.clone();
+        let inspection = tokio::task::spawn_blocking(move || nestbox_disk::inspect(&base))
+            .await
+            .map_err(|e| {
+                Error::failed(
+                    "internal",
+                    format!("Looking at the image ended unexpectedly: {e}."),
+                )
+            })??;
+        let format = match inspection.format() {
+            nestbox_model::Recognised::Qcow2 => ImageFormat::Qcow2,
+            nestbox_model::Recognised::Raw => ImageFormat::Raw,
+            nestbox_model::Recognised::Iso => {
+                return Err(Error::unsafe_input(
+                    "unexpected-format",
+                    "The downloaded image is an ISO, not a disk.",
+                ));
+            }
+        };
+        let virtual_size = inspection.capacity();
+        let capacity = disk.capacity.max(virtual_size);
+        let name = fetched
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let backing = Backing {
+            path: &fetched.path,
+            format,
+            stored_as: format!("../../../cache/images/{name}"),
+        };
+        nestbox_disk::create(
+            &self.folder(&handle.id).disk_image(&disk.image),
+            capacity,
+            Some(backing),
+        )
+        .await?;
+        if capacity != disk.capacity {
+            let mut spec = handle.spec();
+            spec.disks[0].capacity = capacity;
+            self.save_spec(handle, spec)?;
+        }
+        Ok(())
+    }
+
+    async fn write_seed(&self, handle: &Handle, request: &CreateRequest) -> Result<()> {
+        let spec = handle.spec();
+        let folder = self.folder(&handle.id);
+        let default_user = spec
+            .template
+            .as_ref()
+            .and_then(|id| self.template(id).ok())
+            .and_then(|template| template.user);
+        files::make_private_folder(&folder.ssh())?;
+        let own_key = keys::generate(&folder.ssh(), &format!("nestbox {}", spec.id.short()))?;
+        let mut ssh_keys = vec![own_key];
+        ssh_keys.extend(request.ssh_keys.iter().cloned());
+        let seed = seed::SeedSpec {
+            instance_id: spec.id.to_string(),
+            hostname: spec.name.clone(),
+            user: spec.user.as_ref().map(|user| user.name.clone()),
+            password: request.password.clone(),
+            ssh_keys,
+            user_data: request.user_data.clone(),
+            default_user,
+        };
+        let path = seed_path(&folder);
+        tokio::task::spawn_blocking(move || seed::write(&path, &seed))
+            .await
+            .map_err(|e| Error::failed("internal", format!("Writing the seed ended unexpectedly: {e}.")))?
+    }
+
+    /// The catalogue.
+    pub fn templates(&self, arch: Option<Arch>) -> Result<Vec<Template>> {
+        let mut templates = self.0.catalog.templates(&self.mirrors()?);
+        if let Some(arch) = arch {
+            templates.retain(|template| template.arches.contains_key(&arch));
+        }
+        Ok(templates)
+    }
+
+    /// One template.
+    pub fn template(&self, id: &str) -> Result<Template> {
+        self.0.catalog.template(id, &self.mirrors()?)
+    }
+}
+
+fn seed_path(folder: &MachineFolder) -> std::path::PathBuf {
+    folder.path().join("seed.img")
+}
+
+/// What the board starts with when nobody says: UEFI where its firmware is installed, else the built-in one.
+pub(crate) fn default_firmware(arch: Arch) -> Firmware {
+    if nestbox_qemu::firmware::find(arch, Firmware::Uefi).is_ok() {
+        Firmware::Uefi
+    } else {
+        Firmware::Bios
+    }
+}
+
+pub(crate) fn new_disk(capacity: u64) -> DiskSpec {
+    DiskSpec {
+        id: DiskId::random(),
+        image: new_image_name(),
+        capacity,
+        read_only: false,
+        linked: None,
+    }
+}
+
+pub(crate) fn host_cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
+}
+
+fn default_cpus() -> u32 {
+    host_cpus().clamp(1, 2)
+}
+
+fn apply_hardware(spec: &mut MachineSpec, request: &CreateRequest) {
+    if let Some(cpus) = request.cpus {
+        spec.cpus = cpus;
+    }
+    if let Some(memory) = request.memory {
+        spec.memory = memory;
+    }
+    if let Some(network) = &request.network
+        && let Some(nic) = spec.nics.first_mut()
+    {
+        nic.network.clone_from(network);
+    }
+}
+
+/// Limits of processors and memory: what no computer or guest could use is a typing mistake.
+pub(crate) fn check_limits(cpus: u32, memory: u64) -> Result<()> {
+    if cpus == 0 || cpus > CPUS_MAX {
+        return Err(
+            Error::usage("bad-value", format!("A machine can't have {cpus} processors."))
+                .with_hint(format!("Use 1 to {CPUS_MAX}.")),
+        );
+    }
+    if memory < MEMORY_MIN {
+        return Err(Error::usage(
+            "bad-value",
+            format!("{} of memory is too little.", format_size(memory)),
+        )
+        .with_hint(format!("Use at least {}.", format_size(MEMORY_MIN))));
+    }
+    let host = sysinfo_memory();
+    if host > 0 && memory > host {
+        return Err(Error::unfit(
+            "not-enough-memory",
+            format!(
+                "This computer has {} of memory, less than the {} asked for.",
+                format_size(host),
+                format_size(memory)
+            ),
+        )
+        .with_hint("Choose less memory."));
+    }
+    Ok(())
+}
+
+fn sysinfo_memory() -> u64 {
+    crate::doctor::host_memory().0
+}
+
+pub(crate) fn check_disk(capacity: u64) -> Result<u64> {
+    if !(DISK_MIN..=DISK_MAX).contains(&capacity) {
+        return Err(Error::usage(
+            "bad-value",
+            format!("A disk can't have {}.", format_size(capacity)),
+        )
+        .with_hint(format!(
+            "Use {} to {}.",
+            format_size(DISK_MIN),
+            format_size(DISK_MAX)
+        )));
+    }
+    // Whole sectors of 4 KiB suit every guest.
+    Ok(capacity.div_ceil(4096) * 4096)
+}
+
+fn pick_arch(template: &Template, wanted: Option<Arch>) -> Result<Arch> {
+    match wanted {
+        Some(arch) if template.arches.contains_key(&arch) => Ok(arch),
+        Some(arch) => Err(Error::not_found(
+            "arch-not-offered",
+            format!("{} does not come for {arch}.", template.name),
+        )
+        .with_hint(format!(
+            "It comes for {}.",
+            template
+                .arches
+                .keys()
+                .map(|a| a.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))),
+        None => Arch::host()
+            .filter(|arch| template.arches.contains_key(arch))
+            .or_else(|| template.arches.keys().next().copied())
+            .ok_or_else(|| {
+                Error::failed(
+                    "template-empty",
+                    format!("{} offers no architecture.", template.name),
+                )
+            }),
+    }
+}
+
+/// Whether `path` is absolute and names something; clients resolve relative paths themselves.
+pub(crate) fn check_absolute(path: &str) -> Result<()> {
+    if Path::new(path).is_absolute() {
+        Ok(())
+    } else {
+        Err(
+            Error::usage("path-not-absolute", format!("The path is not absolute: {path}"))
+                .with_hint("Give the whole path."),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_are_whole_sectors_and_bounded() {
+        assert_eq!(check_disk(GIB + 1).unwrap(), GIB + 4096);
+        assert!(check_disk(0).is_err());
+        assert!(check_disk(u64::MAX).is_err());
+    }
+}

@@ -1,0 +1,201 @@
+//! Reading and writing the files of a machine's folder. Writes are atomic: temporary name, fsync, rename, fsync of
+//! the folder, so that a crash leaves the old file or the new one.
+
+use nestbox_model::layout::{MachineFolder, SnapshotFolder};
+use nestbox_model::{Error, MACHINE_FILE_VERSION, MachineSpec, Result, SnapshotRecord};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+/// A spec or record larger than this is not ours.
+const TEXT_MAX_BYTES: u64 = 4 << 20;
+
+pub(crate) fn write_atomically(path: &Path, content: &[u8], doing: &str) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let fail = |error: std::io::Error| Error::io(doing, path, &error);
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    file.write_all(content).map_err(fail)?;
+    file.as_file().sync_all().map_err(fail)?;
+    file.persist(path).map_err(|e| fail(e.error))?;
+    sync_folder(folder)
+}
+
+/// Makes a rename or a new name in `folder` durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder)
+        .and_then(|f| f.sync_all())
+        .map_err(|e| Error::io("secure a folder on disk", folder, &e))
+}
+
+pub(crate) fn make_private_folder(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|e| Error::io("make a folder", path, &e))
+}
+
+fn read_text(path: &Path, what: &str) -> Result<String> {
+    let fail = |error: std::io::Error| Error::io(&format!("read {what}"), path, &error);
+    let size = fs::metadata(path).map_err(fail)?.len();
+    if size > TEXT_MAX_BYTES {
+        return Err(Error::failed(
+            "file-too-large",
+            format!("{} is too large to be {what}.", path.display()),
+        ));
+    }
+    fs::read_to_string(path).map_err(fail)
+}
+
+pub(crate) fn read_spec(folder: &MachineFolder) -> Result<MachineSpec> {
+    let path = folder.spec();
+    let text = read_text(&path, "a machine's settings")?;
+    let spec: MachineSpec = toml::from_str(&text).map_err(|e| {
+        Error::failed(
+            "spec-unreadable",
+            format!("The machine's settings can't be understood: {}", path.display()),
+        )
+        .with_hint("Mend the file by hand, or take machine.toml from a backup. The disks are untouched.")
+        .with_detail("parser", e.to_string())
+    })?;
+    if spec.version > MACHINE_FILE_VERSION {
+        return Err(Error::conflict(
+            "spec-newer",
+            format!(
+                "The machine “{}” was written by a newer Nestbox and is left alone.",
+                spec.name
+            ),
+        )
+        .with_hint("Update Nestbox to use it."));
+    }
+    if !spec.disks.iter().all(|disk| is_plain_name(&disk.image))
+        || spec.nvram.iter().any(|n| !is_plain_name(n))
+    {
+        return Err(Error::unsafe_input(
+            "spec-path",
+            format!("The settings of “{}” name a file outside its folder.", spec.name),
+        ));
+    }
+    Ok(spec)
+}
+
+/// A file name of ours: one path component. Anything else in a spec could point out of the machine's folder.
+fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "." && name != ".."
+}
+
+pub(crate) fn write_spec(folder: &MachineFolder, spec: &MachineSpec) -> Result<()> {
+    let text = toml::to_string_pretty(spec).map_err(|e| {
+        Error::failed(
+            "spec-unwritable",
+            format!("The machine's settings can't be written: {e}."),
+        )
+    })?;
+    write_atomically(&folder.spec(), text.as_bytes(), "write the machine's settings")
+}
+
+pub(crate) fn read_record(folder: &SnapshotFolder) -> Result<SnapshotRecord> {
+    let path = folder.record();
+    let text = read_text(&path, "a snapshot's record")?;
+    let record: SnapshotRecord = toml::from_str(&text).map_err(|e| {
+        Error::failed(
+            "snapshot-unreadable",
+            format!("A snapshot's record can't be understood: {}", path.display()),
+        )
+        .with_detail("parser", e.to_string())
+    })?;
+    if !record.disks.iter().all(|disk| is_plain_name(&disk.image))
+        || record.nvram.iter().any(|n| !is_plain_name(n))
+    {
+        return Err(Error::unsafe_input(
+            "snapshot-path",
+            "A snapshot's record names a file outside its machine.",
+        ));
+    }
+    Ok(record)
+}
+
+pub(crate) fn write_record(folder: &SnapshotFolder, record: &SnapshotRecord) -> Result<()> {
+    let text = toml::to_string_pretty(record).map_err(|e| {
+        Error::failed(
+            "snapshot-unwritable",
+            format!("The snapshot's record can't be written: {e}."),
+        )
+    })?;
+    write_atomically(&folder.record(), text.as_bytes(), "write the snapshot's record")
+}
+
+/// All snapshots of a folder, oldest first; unreadable ones are reported, not dropped.
+pub(crate) fn read_records(folder: &MachineFolder) -> (Vec<SnapshotRecord>, Vec<Error>) {
+    let (mut records, mut errors) = (Vec::new(), Vec::new());
+    let Ok(entries) = fs::read_dir(folder.snapshots()) else {
+        return (records, errors);
+    };
+    for entry in entries.flatten() {
+        if !entry.path().join(nestbox_model::layout::SNAPSHOT_FILE).exists() {
+            continue;
+        }
+        match read_record(&SnapshotFolder(entry.path())) {
+            Ok(record) => records.push(record),
+            Err(error) => errors.push(error),
+        }
+    }
+    records.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
+    (records, errors)
+}
+
+/// Bytes allocated by everything below `path`; 0 when it is not there.
+pub(crate) fn allocated_bytes(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(meta) = fs::symlink_metadata(path) else {
+        return 0;
+    };
+    if !meta.is_dir() {
+        return meta.blocks() * 512;
+    }
+    let Ok(entries) = fs::read_dir(path) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| allocated_bytes(&entry.path()))
+        .sum()
+}
+
+/// Removes a file that may already be gone.
+pub(crate) fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove a file", path, &e)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder of ours that may already be gone.
+pub(crate) fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove a folder", path, &e)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        write_atomically(&path, b"old", "write").unwrap();
+        assert!(write_atomically(&folder.path().join("missing/b"), b"x", "write").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn names_that_leave_the_folder_are_not_plain() {
+        for bad in ["", "..", "a/b", "/etc/passwd", "a\\b"] {
+            assert!(!is_plain_name(bad), "{bad}");
+        }
+        assert!(is_plain_name("0f.qcow2"));
+    }
+}

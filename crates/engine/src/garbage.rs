@@ -1,0 +1,101 @@
+//! Which images nobody needs any more, told from the chains in their headers.
+
+use crate::Engine;
+use nestbox_model::{DiskId, MachineSpec, Result, SnapshotId, SnapshotRecord};
+use std::collections::HashSet;
+use std::path::Path;
+
+impl Engine {
+    /// Images of the machine that only `doomed` snapshots need.
+    pub(crate) fn garbage(
+        &self,
+        spec: &MachineSpec,
+        all: &[(SnapshotRecord, u64)],
+        doomed: &[SnapshotId],
+    ) -> Result<Vec<std::path::PathBuf>> {
+        let candidates = all
+            .iter()
+            .filter(|(s, _)| doomed.contains(&s.id))
+            .flat_map(|(s, _)| s.disks.iter().map(|d| d.image.clone()).chain(s.nvram.clone()))
+            .collect::<Vec<_>>();
+        let living: Vec<&SnapshotRecord> = all
+            .iter()
+            .map(|(s, _)| s)
+            .filter(|s| !doomed.contains(&s.id))
+            .collect();
+        self.unneeded(spec, &living, &candidates)
+    }
+
+    /// Of the images named `candidates` and what they stand on, those that neither the present nor a living snapshot
+    /// needs. Only files in the machine's own folder, and nothing at all when any needed chain can't be read.
+    pub(crate) fn unneeded(
+        &self,
+        spec: &MachineSpec,
+        living: &[&SnapshotRecord],
+        candidates: &[String],
+    ) -> Result<Vec<std::path::PathBuf>> {
+        let folder = self.folder(&spec.id);
+        let linked = |id: &DiskId| {
+            spec.disks
+                .iter()
+                .find(|d| d.id == *id)
+                .and_then(|d| d.linked.clone())
+        };
+        let mut needed = HashSet::new();
+        let mut need = |path: std::path::PathBuf, linked: Option<String>| -> Result<()> {
+            needed.extend(
+                self.chain(&path, linked.as_deref())?
+                    .into_iter()
+                    .map(|link| link.path),
+            );
+            Ok(())
+        };
+        for disk in &spec.disks {
+            need(folder.disk_image(&disk.image), disk.linked.clone())?;
+        }
+        if let Some(name) = &spec.nvram {
+            need(folder.nvram_image(name), None)?;
+        }
+        for record in living {
+            for disk in &record.disks {
+                let own = record
+                    .spec
+                    .disks
+                    .iter()
+                    .find(|d| d.id == disk.id)
+                    .and_then(|d| d.linked.clone());
+                need(folder.disk_image(&disk.image), own.or_else(|| linked(&disk.id)))?;
+            }
+            if let Some(name) = &record.nvram {
+                need(folder.nvram_image(name), None)?;
+            }
+        }
+        let needed: HashSet<_> = needed.iter().map(|path| canonical(path)).collect();
+        let mut unneeded = Vec::new();
+        for name in candidates {
+            for parent in [folder.disks(), folder.nvram()] {
+                let path = parent.join(name);
+                if !path.exists() {
+                    continue;
+                }
+                // A half-made overlay has no readable chain: it alone is a candidate.
+                let below = self.chain(&path, None).map_or_else(
+                    |_| vec![path.clone()],
+                    |links| links.into_iter().map(|l| l.path).collect(),
+                );
+                for path in below {
+                    let path = canonical(&path);
+                    let own = path.parent().is_some_and(|p| p == canonical(&parent));
+                    if own && !needed.contains(&path) && !unneeded.contains(&path) {
+                        unneeded.push(path);
+                    }
+                }
+            }
+        }
+        Ok(unneeded)
+    }
+}
+
+fn canonical(path: &Path) -> std::path::PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,358 @@
+//! A machine in memory: its spec, what is observed of it, and its one operation lock.
+
+use crate::{Engine, files};
+use nestbox_display::Display;
+use nestbox_model::layout::MachineFolder;
+use nestbox_model::{
+    Accelerator, Disk, Error, EventKind, JobId, Machine, MachineId, MachineSpec, MachineState, Medium, Nic,
+    Protocol, Result, WaysIn,
+};
+use nestbox_qemu::Session;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// How long an operation waits for the one before it.
+const BUSY_WAIT: Duration = Duration::from_secs(20);
+
+/// How clients name a machine: name, id or unambiguous id prefix.
+pub type MachineRef<'a> = &'a str;
+
+pub(crate) struct Handle {
+    pub id: MachineId,
+    operation: Mutex<()>,
+    cell: RwLock<Cell>,
+}
+
+/// What is known of a machine right now.
+pub(crate) struct Cell {
+    pub spec: MachineSpec,
+    pub state: MachineState,
+    pub reason: Option<String>,
+    pub session: Option<Arc<dyn Session>>,
+    pub accelerator: Option<Accelerator>,
+    pub accelerator_reason: Option<String>,
+    pub started_at: Option<OffsetDateTime>,
+    pub display: Option<Display>,
+    pub job: Option<JobId>,
+    pub snapshot_count: u32,
+    pub thumbnail: Option<crate::screen::Thumbnail>,
+}
+
+impl Handle {
+    pub fn new(spec: MachineSpec, state: MachineState) -> Self {
+        Self {
+            id: spec.id.clone(),
+            operation: Mutex::new(()),
+            cell: RwLock::new(Cell {
+                spec,
+                state,
+                reason: None,
+                session: None,
+                accelerator: None,
+                accelerator_reason: None,
+                started_at: None,
+                display: None,
+                job: None,
+                snapshot_count: 0,
+                thumbnail: None,
+            }),
+        }
+    }
+
+    pub fn read(&self) -> RwLockReadGuard<'_, Cell> {
+        self.cell.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn write(&self) -> RwLockWriteGuard<'_, Cell> {
+        self.cell.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn spec(&self) -> MachineSpec {
+        self.read().spec.clone()
+    }
+
+    pub fn name(&self) -> String {
+        self.read().spec.name.clone()
+    }
+
+    pub fn state(&self) -> MachineState {
+        self.read().state
+    }
+
+    /// The running session.
+    ///
+    /// # Errors
+    /// `machine-not-running` (conflict).
+    pub fn session(&self) -> Result<Arc<dyn Session>> {
+        let cell = self.read();
+        cell.session.clone().ok_or_else(|| {
+            Error::conflict(
+                "machine-not-running",
+                format!("“{}” is not running.", cell.spec.name),
+            )
+            .with_hint(format!(
+                "Start it with: nestbox start {}",
+                shell_word(&cell.spec.name)
+            ))
+        })
+    }
+
+    /// Waits for the operation before this one.
+    ///
+    /// # Errors
+    /// `machine-busy` (conflict) when it takes too long, with the job's id if a job holds the machine.
+    pub async fn lock(&self) -> Result<MutexGuard<'_, ()>> {
+        match tokio::time::timeout(BUSY_WAIT, self.operation.lock()).await {
+            Ok(guard) => Ok(guard),
+            Err(_) => Err(self.busy()),
+        }
+    }
+
+    /// Like [`Self::lock`] for a machine that must be complete: not while a create or import job makes it.
+    pub async fn lock_ready(&self) -> Result<MutexGuard<'_, ()>> {
+        if self.state() == MachineState::Creating {
+            return Err(self.busy());
+        }
+        self.lock().await
+    }
+
+    fn busy(&self) -> Error {
+        let cell = self.read();
+        let error = Error::conflict(
+            "machine-busy",
+            format!("Another operation is working on “{}”.", cell.spec.name),
+        )
+        .with_hint("Wait for it to end, or cancel its job.");
+        match &cell.job {
+            Some(job) => error.with_detail("job", job.as_str()),
+            None => error,
+        }
+    }
+}
+
+/// Quoted for a POSIX shell where it needs to be, for hints.
+pub(crate) fn shell_word(text: &str) -> String {
+    nestbox_qemu::shell_quoted(&[text.to_owned()])
+}
+
+impl Engine {
+    pub(crate) fn handles(&self) -> Vec<Arc<Handle>> {
+        self.0
+            .machines
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn handle_by_id(&self, id: &MachineId) -> Option<Arc<Handle>> {
+        self.0
+            .machines
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+    }
+
+    pub(crate) fn add_handle(&self, handle: Arc<Handle>) {
+        self.0
+            .machines
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(handle.id.clone(), handle);
+    }
+
+    pub(crate) fn drop_handle(&self, id: &MachineId) {
+        self.0
+            .machines
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+    }
+
+    pub(crate) fn folder(&self, id: &MachineId) -> MachineFolder {
+        self.0.layout.machine(id)
+    }
+
+    /// Finds a machine by exact name, then by name without regard to case, then by id or unambiguous id prefix.
+    ///
+    /// # Errors
+    /// `machine-not-found`, with near names; `machine-ambiguous` for a prefix of several ids.
+    pub(crate) fn find(&self, wanted: MachineRef<'_>) -> Result<Arc<Handle>> {
+        let handles = self.handles();
+        let folded = wanted.to_lowercase();
+        if let Some(handle) = handles
+            .iter()
+            .find(|h| h.id.as_str() == wanted || h.read().spec.name == wanted)
+            .or_else(|| {
+                handles
+                    .iter()
+                    .find(|h| h.read().spec.name.to_lowercase() == folded)
+            })
+        {
+            return Ok(handle.clone());
+        }
+        let by_prefix: Vec<_> = handles
+            .iter()
+            .filter(|h| wanted.len() >= 4 && h.id.as_str().starts_with(&folded))
+            .collect();
+        match by_prefix.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => {
+                let near: Vec<String> = handles
+                    .iter()
+                    .map(|h| h.name())
+                    .filter(|name| {
+                        name.to_lowercase().contains(&folded) || folded.contains(&name.to_lowercase())
+                    })
+                    .take(3)
+                    .collect();
+                let hint = if near.is_empty() {
+                    "See all with: nestbox list".to_owned()
+                } else {
+                    format!(
+                        "Did you mean {}?",
+                        near.iter()
+                            .map(|n| format!("“{n}”"))
+                            .collect::<Vec<_>>()
+                            .join(" or ")
+                    )
+                };
+                Err(
+                    Error::not_found("machine-not-found", format!("There is no machine “{wanted}”."))
+                        .with_hint(hint),
+                )
+            }
+            several => Err(Error::usage(
+                "machine-ambiguous",
+                format!("“{wanted}” is the beginning of {} machines' ids.", several.len()),
+            )
+            .with_hint("Give more of the id, or the name.")),
+        }
+    }
+
+    /// All machines, by name.
+    pub fn machines(&self) -> Vec<Machine> {
+        let mut all: Vec<Machine> = self.handles().iter().map(|handle| self.view(handle)).collect();
+        all.sort_by_cached_key(|machine| (machine.name.to_lowercase(), machine.id.clone()));
+        all
+    }
+
+    /// One machine.
+    pub fn machine(&self, wanted: MachineRef<'_>) -> Result<Machine> {
+        Ok(self.view(&*self.find(wanted)?))
+    }
+
+    /// Writes a changed spec: file first, then the index, then memory, then everyone is told.
+    pub(crate) fn save_spec(&self, handle: &Handle, spec: MachineSpec) -> Result<()> {
+        files::write_spec(&self.folder(&handle.id), &spec)?;
+        self.library().upsert_machine(&spec)?;
+        handle.write().spec = spec;
+        Ok(())
+    }
+
+    pub(crate) fn set_state(&self, handle: &Handle, state: MachineState, reason: Option<String>) {
+        let changed = {
+            let mut cell = handle.write();
+            let changed = cell.state != state || cell.reason != reason;
+            cell.state = state;
+            cell.reason = reason;
+            changed
+        };
+        if changed {
+            self.tell_machine(EventKind::MachineState, handle, None);
+        }
+    }
+
+    /// The machine as clients see it.
+    pub(crate) fn view(&self, handle: &Handle) -> Machine {
+        let cell = handle.read();
+        let spec = &cell.spec;
+        let folder = self.folder(&handle.id);
+        let disks = spec
+            .disks
+            .iter()
+            .map(|disk| {
+                let path = folder.disk_image(&disk.image);
+                Disk {
+                    id: disk.id.clone(),
+                    used: files::allocated_bytes(&path),
+                    path: path.display().to_string(),
+                    format: "qcow2".into(),
+                    capacity: disk.capacity,
+                    read_only: disk.read_only,
+                }
+            })
+            .collect();
+        Machine {
+            id: handle.id.clone(),
+            name: spec.name.clone(),
+            state: cell.state,
+            state_reason: cell.reason.clone(),
+            arch: spec.arch,
+            template: spec.template.clone(),
+            system: spec.system.clone(),
+            cpus: spec.cpus,
+            memory: spec.memory,
+            firmware: spec.firmware,
+            accelerator: cell.accelerator,
+            accelerator_reason: cell.accelerator_reason.clone(),
+            created_at: spec.created_at,
+            started_at: cell.started_at,
+            tags: spec.tags.clone(),
+            notes: spec.notes.clone(),
+            pid: cell.session.as_ref().map(|session| session.pid()),
+            current_snapshot: spec.current_snapshot.clone(),
+            snapshots: cell.snapshot_count,
+            folder: folder.path().display().to_string(),
+            resolution: (spec.display.width, spec.display.height),
+            disks,
+            medium: spec.medium.as_ref().map(|medium| Medium {
+                name: Path::new(&medium.path)
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                missing: !Path::new(&medium.path).exists(),
+                path: medium.path.clone(),
+            }),
+            nics: spec
+                .nics
+                .iter()
+                .map(|nic| Nic {
+                    id: nic.id.clone(),
+                    network: nic.network.clone(),
+                    mac: nic.mac.clone(),
+                    address: None,
+                    link: nic.link,
+                })
+                .collect(),
+            ports: spec.ports.clone(),
+            shares: Vec::new(),
+            user: spec.user.clone(),
+            ways_in: ways_in(spec, &folder),
+            job: cell.job.clone(),
+            settable: crate::changes::KEYS.iter().map(|key| (*key).to_owned()).collect(),
+        }
+    }
+}
+
+fn ways_in(spec: &MachineSpec, folder: &MachineFolder) -> WaysIn {
+    let forward = spec
+        .ports
+        .iter()
+        .find(|port| port.guest == 22 && port.protocol == Protocol::Tcp && port.host != 0);
+    let ssh_command = forward.zip(spec.user.as_ref()).map(|(forward, user)| {
+        let mut argv = vec!["ssh".to_owned(), "-p".into(), forward.host.to_string()];
+        if let Some(key) = &user.private_key {
+            argv.extend(["-i".into(), folder.path().join(key).display().to_string()]);
+        }
+        argv.push(format!("{}@127.0.0.1", user.name));
+        nestbox_qemu::shell_quoted(&argv)
+    });
+    WaysIn { ssh_command }
+}

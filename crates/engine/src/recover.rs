@@ -1,0 +1,139 @@
+//! After a crash: every journalled operation is finished or rolled back.
+
+use crate::machine::Handle;
+use crate::{Engine, files};
+use nestbox_model::{MachineId, MachineSpec, Result, SnapshotId};
+use nestbox_store::JournalEntry;
+use std::sync::Arc;
+
+impl Engine {
+    /// Before the machines are loaded: what concerns whole folders.
+    pub(crate) async fn recover(&self) -> Result<()> {
+        let library = self.library();
+        for entry in library.open_entries()? {
+            let Some(id) = &entry.machine else { continue };
+            let done = match entry.op.as_str() {
+                "create" => {
+                    tracing::info!(machine = %id, "taking back a machine that was never completed");
+                    files::remove_folder(self.folder(id).path()).and_then(|()| library.remove_machine(id))
+                }
+                "trash" | "untrash" => self.finish_trash_move(id),
+                _ => continue,
+            };
+            close(&library, &entry, done);
+        }
+        Ok(())
+    }
+
+    /// After the machines are loaded: what concerns snapshots.
+    pub(crate) async fn recover_snapshots(&self) -> Result<()> {
+        let library = self.library();
+        for entry in library.open_entries()? {
+            let done = match entry.machine.as_ref().and_then(|id| self.handle_by_id(id)) {
+                Some(handle) => self.recover_one(&handle, &entry).await,
+                // Its machine is gone, and its files with it.
+                None => Ok(()),
+            };
+            close(&library, &entry, done);
+        }
+        Ok(())
+    }
+
+    async fn recover_one(&self, handle: &Arc<Handle>, entry: &JournalEntry) -> Result<()> {
+        tracing::info!(machine = %handle.id, op = %entry.op, step = %entry.step, "finishing what a crash left");
+        let images: Vec<String> = field(entry, "images");
+        match entry.op.as_str() {
+            "snapshot-take" => self.recover_take(handle, entry, &images).await,
+            "snapshot-restore" => self.sweep(handle, &images),
+            "snapshot-delete" => self.finish_delete(handle, &field::<Vec<SnapshotId>>(entry, "snapshots")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A machine that still runs says itself which images it writes. Otherwise: before the freeze the overlays are
+    /// empty and unused, so they go; from the freeze on the guest may have written to them, so they become the
+    /// present, which is right in either case, since an overlay nobody wrote to shows what is below it.
+    async fn recover_take(
+        &self,
+        handle: &Arc<Handle>,
+        entry: &JournalEntry,
+        images: &[String],
+    ) -> Result<()> {
+        let folder = self.folder(&handle.id);
+        let Some(snapshot) = field::<Option<SnapshotId>>(entry, "snapshot") else {
+            return Ok(());
+        };
+        let snapshot_folder = folder.snapshot(&snapshot);
+        let Some(mut after) = field::<Option<MachineSpec>>(entry, "after") else {
+            return Ok(());
+        };
+        let record = files::read_record(&snapshot_folder).ok();
+        let in_use = match handle.session() {
+            Ok(session) => {
+                let active = session.active_images().await?;
+                active
+                    .disks
+                    .iter()
+                    .map(|(_, path)| path)
+                    .chain(&active.nvram)
+                    .any(|path| {
+                        path.file_name()
+                            .is_some_and(|name| images.iter().any(|image| name == image.as_str()))
+                    })
+            }
+            Err(_) => {
+                let complete = images
+                    .iter()
+                    .all(|name| folder.disk_image(name).exists() || folder.nvram_image(name).exists());
+                complete && (entry.step == "freeze" || record.is_some())
+            }
+        };
+        // A record without its overlays in use can't be: it is written after the freeze.
+        if in_use {
+            if record.is_none() {
+                after.current_snapshot = handle.spec().current_snapshot;
+            }
+            // Name and notes may have changed since; only images and position follow the snapshot.
+            let now = handle.spec();
+            let merged = MachineSpec {
+                disks: after.disks,
+                nvram: after.nvram,
+                current_snapshot: after.current_snapshot,
+                ..now
+            };
+            self.save_spec(handle, merged)?;
+        } else {
+            self.sweep(handle, images)?;
+        }
+        match record {
+            Some(record) => {
+                let size = crate::snapshots::size_on_disk(&folder, &record);
+                self.library().upsert_snapshot(&handle.id, &record, size)?;
+                handle.write().snapshot_count = self
+                    .library()
+                    .snapshot_counts()?
+                    .get(&handle.id)
+                    .copied()
+                    .unwrap_or(0);
+                Ok(())
+            }
+            None => files::remove_folder(snapshot_folder.path()),
+        }
+    }
+}
+
+fn field<T: serde::de::DeserializeOwned + Default>(entry: &JournalEntry, name: &str) -> T {
+    entry
+        .payload
+        .get(name)
+        .and_then(|value| serde_json::from_value(value.clone()).ok())
+        .unwrap_or_default()
+}
+
+fn close(library: &nestbox_store::Library, entry: &JournalEntry, done: Result<()>) {
+    let closed = done.and_then(|()| library.finish(entry.id));
+    if let Err(error) = closed {
+        // It stays in the journal and is tried again at the next start.
+        tracing::warn!(%error, op = %entry.op, machine = ?entry.machine.as_ref().map(MachineId::short), "could not finish an operation");
+    }
+}

@@ -1,0 +1,164 @@
+//! Restoring a snapshot: the present is kept first, then a new process goes on from fresh overlays.
+
+use crate::machine::{Handle, MachineRef};
+use crate::snapshots::Overlays;
+use crate::{Engine, files};
+use nestbox_model::{
+    DiskId, Error, EventKind, MachineSpec, MachineState, RestoreRequest, Restored, Result, Snapshot,
+    SnapshotRecord, SnapshotRequest,
+};
+use serde_json::json;
+use std::sync::Arc;
+
+impl Engine {
+    /// Restores a snapshot. Unless `discard`, what would be lost is kept as a snapshot of its own first (“Before
+    /// restore”); restoring that one is the undo. A snapshot with memory goes on running (or paused, as it was); one
+    /// without boots if the machine was on.
+    pub async fn restore_snapshot(
+        &self,
+        wanted: MachineRef<'_>,
+        snapshot: &str,
+        request: RestoreRequest,
+    ) -> Result<Restored> {
+        let handle = self.find(wanted)?;
+        let _guard = handle.lock_ready().await?;
+        let (record, _) = self.find_snapshot(&handle, snapshot)?;
+        let folder = self.folder(&handle.id);
+        if record.memory && !folder.snapshot(&record.id).memory().exists() {
+            return Err(Error::failed(
+                "memory-missing",
+                format!("The memory file of “{}” is not there any more.", record.name),
+            )
+            .with_detail("path", folder.snapshot(&record.id).memory().display().to_string()));
+        }
+        let was_active = handle.state().is_active();
+        let kept = if request.discard {
+            None
+        } else {
+            self.keep_present(&handle, &record).await?
+        };
+        self.end_for_restore(&handle).await?;
+
+        let present = handle.spec();
+        let frozen = frozen_spec(&record, &present);
+        let disks: Vec<DiskId> = record.disks.iter().map(|disk| disk.id.clone()).collect();
+        let overlays = Overlays::names_for(&disks, record.nvram.is_some());
+        let mut after = overlays.on(&frozen);
+        after.current_snapshot = Some(record.id.clone());
+
+        let mut images = overlays.names();
+        images.extend(
+            present
+                .disks
+                .iter()
+                .map(|disk| disk.image.clone())
+                .chain(present.nvram.clone()),
+        );
+        let library = self.library();
+        let journal = library.begin("snapshot-restore", Some(&handle.id), &json!({ "images": images }))?;
+        let switched = match overlays.create(&folder, &frozen).await {
+            Ok(()) => self.save_spec(&handle, after),
+            Err(error) => Err(error),
+        };
+        // Whichever way it went, what nobody needs any more goes: the old present's overlays, or the new ones.
+        if let Err(error) = self.sweep(&handle, &images) {
+            tracing::warn!(%error, machine = %handle.id, "could not remove images that are not needed any more");
+        }
+        library.finish(journal)?;
+        switched?;
+        self.tell_machine(
+            EventKind::SnapshotRestored,
+            &handle,
+            Some(format!("Restored “{}”", record.name)),
+        );
+
+        if record.memory || was_active {
+            self.go_on(&handle, &record).await?;
+        } else {
+            self.set_state(&handle, MachineState::Stopped, None);
+        }
+        Ok(Restored {
+            machine: self.view(&handle),
+            kept,
+        })
+    }
+
+    /// Keeps the present as “Before restore”, unless it is exactly a snapshot already (off, and nothing written since).
+    async fn keep_present(&self, handle: &Arc<Handle>, target: &SnapshotRecord) -> Result<Option<Snapshot>> {
+        let request = SnapshotRequest {
+            name: Some("Before restore".into()),
+            notes: format!("Kept when “{}” was restored.", target.name),
+            memory: None,
+        };
+        Ok(Some(self.take_locked(handle, request, true).await?.snapshot))
+    }
+
+    async fn end_for_restore(&self, handle: &Arc<Handle>) -> Result<()> {
+        if let Ok(session) = handle.session() {
+            {
+                // The watcher must not report this end as the machine's.
+                let mut cell = handle.write();
+                cell.session = None;
+                cell.display = None;
+                cell.state = MachineState::Starting;
+            }
+            session.end().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts the restored machine, from its memory if it has one.
+    async fn go_on(&self, handle: &Arc<Handle>, record: &SnapshotRecord) -> Result<()> {
+        self.set_state(handle, MachineState::Starting, None);
+        let memory = record
+            .memory
+            .then(|| self.folder(&handle.id).snapshot(&record.id).memory());
+        let launched = async {
+            let session = self.launch(handle, record.accelerator, memory.as_deref()).await?;
+            if memory.is_some() {
+                if !record.paused {
+                    session.resume().await?;
+                }
+                let state = if record.paused {
+                    MachineState::Paused
+                } else {
+                    MachineState::Running
+                };
+                self.set_state(handle, state, None);
+            }
+            Ok(())
+        };
+        launched.await.map_err(|error: Error| {
+            let reason = format!("The disks are those of “{}”, but it could not go on running: {}", record.name, error.message);
+            self.set_state(handle, MachineState::Stopped, Some(reason.clone()));
+            let hint = "Start it to boot from the restored disks. Nothing was lost: what was there before is kept as “Before restore”.";
+            Error { message: reason, hint: hint.into(), ..error }
+        })
+    }
+
+    /// Removes images among `candidates` that nobody needs.
+    pub(crate) fn sweep(&self, handle: &Handle, candidates: &[String]) -> Result<()> {
+        let all = self.library().snapshots(&handle.id)?;
+        let living: Vec<&SnapshotRecord> = all.iter().map(|(record, _)| record).collect();
+        for path in self.unneeded(&handle.spec(), &living, candidates)? {
+            files::remove_file(&path)?;
+        }
+        Ok(())
+    }
+}
+
+/// The hardware of the snapshot with its frozen images; name, notes, tags and port forwards stay as they are now.
+fn frozen_spec(record: &SnapshotRecord, present: &MachineSpec) -> MachineSpec {
+    let mut spec = record.spec.clone();
+    spec.name.clone_from(&present.name);
+    spec.notes.clone_from(&present.notes);
+    spec.tags.clone_from(&present.tags);
+    spec.ports.clone_from(&present.ports);
+    spec.nvram.clone_from(&record.nvram);
+    for disk in &mut spec.disks {
+        if let Some(frozen) = record.disks.iter().find(|frozen| frozen.id == disk.id) {
+            disk.image.clone_from(&frozen.image);
+        }
+    }
+    spec
+}
