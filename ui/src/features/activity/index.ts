@@ -1,0 +1,2 @@
+export { ActivityPage } from "./ActivityPage";
+export { JobRow } from "./JobRow";

@@ -1,0 +1,2 @@
+export { EmptyBinSheet } from "./EmptyBinSheet";
+export { TrashPage, usePutBackWithToast } from "./TrashPage";
