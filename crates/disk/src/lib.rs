@@ -1,1 +1,44 @@
 //! Recognise, inspect, create and import disk images.
+//!
+//! Images are hostile until judged. The order is always the same: open once, look at content and never at the name,
+//! judge headers and tables by our own bounded parsers, copy through that one descriptor, judge the private copy again,
+//! and only then let a tool of QEMU's near it, confined and with the format given.
+//!
+//! A format to recognise is one line in `detect::DETECTORS`; a system to guess is one line in `systems::SYSTEMS`.
+
+mod boot;
+mod chain;
+mod copy;
+mod detect;
+mod fat;
+mod import;
+mod inspect;
+mod iso;
+mod plan;
+pub mod qcow2;
+mod raw;
+mod refuse;
+mod source;
+mod systems;
+pub mod tools;
+mod work;
+
+pub use boot::BootFacts;
+pub use chain::{ChainLink, chain};
+pub use copy::{Copied, CopyMethod, copy_in};
+pub use detect::recognise;
+pub use import::{Imported, import_disk};
+pub use inspect::{Facts, Inspection, inspect};
+pub use iso::IsoFacts;
+pub use plan::plan;
+pub use qcow2::create::{Backing, create};
+pub use raw::{DiskFacts, Table};
+pub use tools::{CheckReport, check, resize};
+pub use work::Progress;
+
+use std::{os::unix::fs::MetadataExt, path::Path};
+
+/// Bytes that a file takes on this computer's disk; 0 if it is not there.
+pub fn usage(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |facts| facts.blocks().saturating_mul(512))
+}

@@ -1,0 +1,76 @@
+//! Why an image is refused, in words. One function a code; every one has exit kind “unsafe”.
+
+use nestbox_model::Error;
+
+fn refuse(code: &str, message: impl Into<String>, hint: &str) -> Error {
+    Error::unsafe_input(code, message).with_hint(hint)
+}
+
+/// It is cut off.
+pub(crate) fn truncated(why: &str) -> Error {
+    refuse(
+        "image-truncated",
+        format!("The image is cut off: {why}."),
+        "Download or copy it again; the transfer probably broke off.",
+    )
+}
+
+/// Its structures contradict themselves.
+pub(crate) fn damaged(why: impl std::fmt::Display) -> Error {
+    refuse(
+        "image-damaged",
+        format!("The image is damaged or was made to do harm: {why}."),
+        "Get it again from where it came from. If it is your own, `qemu-img check` may be able to repair a copy.",
+    )
+}
+
+/// It is beyond a limit.
+pub(crate) fn too_large(why: impl std::fmt::Display) -> Error {
+    refuse(
+        "image-too-large",
+        format!("The image is too large for Nestbox: {why}."),
+        "Make its virtual disk smaller in the program that made it.",
+    )
+}
+
+/// It names other files.
+pub(crate) fn refers_elsewhere(message: String, hint: &str) -> Error {
+    refuse("image-refers-elsewhere", message, hint)
+}
+
+/// It needs what we don't know.
+pub(crate) fn unsupported_feature(message: impl Into<String>) -> Error {
+    refuse(
+        "image-feature-unsupported",
+        message,
+        "Convert it with the program that made it to a plain qcow2, for example: qemu-img convert -O qcow2 OLD NEW",
+    )
+}
+
+/// It is encrypted.
+pub(crate) fn encrypted() -> Error {
+    refuse(
+        "image-encrypted",
+        "The image is encrypted, and Nestbox can't open encrypted images yet.",
+        "Decrypt a copy with qemu-img convert and its --object secret options, then import the copy.",
+    )
+}
+
+/// It grows out of all proportion.
+pub(crate) fn bomb() -> Error {
+    refuse(
+        "image-expands",
+        "The image claims the same stored data for many places of its disk, so that it would grow out of all \
+         proportion when used. No program makes such images by accident.",
+        "Don't use it. Get the image from its maker again.",
+    )
+}
+
+/// It holds nothing.
+pub(crate) fn empty(message: &str) -> Error {
+    refuse(
+        "image-empty",
+        message,
+        "Download or copy it again, or make a machine with a blank disk.",
+    )
+}
