@@ -20,13 +20,13 @@ out=$(cd "$out" && pwd)
 
 cannot() { echo "guests: $*" >&2; exit 3; }
 recipe=$(cat "$here/build.sh" "$here/uki.pl" "$here"/guest/* | sha256sum | cut -c 1-16)
-complete() { [ "$(cat "$out/recipe" 2>/dev/null)" = "$recipe" ] && [ -s "$out/tiny-amd64.qcow2" ] && [ -s "$out/tiny-arm64.qcow2" ] && [ -s "$out/tiny.iso" ]; }
-complete && exit 0
+built() { [ "$(cat "$out/recipe" 2>/dev/null)" = "$recipe" ] && [ -s "$out/tiny-amd64.qcow2" ] && [ -s "$out/tiny-arm64.qcow2" ] && [ -s "$out/tiny.iso" ]; }
+built && exit 0
 
 command -v flock >/dev/null || cannot "flock is missing (apt-get install util-linux)"
 exec 9>"$out/lock"
 flock -w 1800 9 || cannot "another build of the guests holds $out/lock for half an hour"
-complete && exit 0
+built && exit 0
 
 command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || cannot "the guests are made of Debian packages, which needs apt"
 missing=
@@ -112,7 +112,7 @@ unpack() { # folder name:arch…
 }
 
 # --- Root file system ------------------------------------------------------------------------------------------------
-first='virtio_pci virtio_blk virtio_net virtio-rng ext4 vfat nls_ascii nls_cp437 nls_utf8 isofs virtio_scsi sd_mod sr_mod ahci button evdev'
+first='virtio_pci virtio_blk virtio_net virtio-rng crc32c_generic ext4 vfat nls_ascii nls_cp437 nls_utf8 isofs virtio_scsi sd_mod sr_mod ahci button evdev'
 screen='virtio-gpu bochs xhci-pci usbhid hid-generic virtio_console virtio_balloon'
 libraries='libc6 libcrypt1 libtomcrypt1 libtommath1 libgmp10 zlib1g libfdisk1 libblkid1 libuuid1 libsmartcols1 libreadline8 libtinfo6 libext2fs2 libcom-err2 libglib2.0-0 libpcre2-8-0 libnuma1 libudev1 liburing2 libgcc-s1 libselinux1 libmount1 libffi8'
 
@@ -196,7 +196,7 @@ root_file_system() { # arch
             echo "${module##*/}" >>"$root/lib/modules/$group"
         done <"$work/modules"
     done
-    (cd "$root" && find . -print0 | LC_ALL=C sort -z | cpio --null --quiet -o -H newc -R 0:0) >"$work/initrd-$arch"
+    (cd "$root" && find . -print0 | LC_ALL=C sort -z | cpio --null --quiet -o -H newc -R 0:0) | gzip -9n >"$work/initrd-$arch"
 }
 
 # Names of the shared libraries an ELF file asks for (64-bit little-endian, as both architectures are).
@@ -285,12 +285,9 @@ iso() {
     unpack "$work/isolinux" isolinux:amd64 syslinux-common:amd64
     tree=$work/iso
     mkdir -p "$tree/isolinux" "$tree/EFI" "$tree/.disk"
-    gzip -9n <"$work/initrd-amd64" >"$tree/isolinux/initrd"
-    cp "$work/initrd-amd64" "$work/initrd-full"
-    cp "$tree/isolinux/initrd" "$work/initrd-amd64"
+    cp "$work/initrd-amd64" "$tree/isolinux/initrd"
     unified amd64 iso "$work/uki"
     boot_volume amd64 "$work/uki" "$tree/EFI/boot.img" 0
-    cp "$work/initrd-full" "$work/initrd-amd64"
     cp "$work/kernel-amd64" "$tree/isolinux/kernel"
     cp "$work/isolinux/usr/lib/ISOLINUX/isolinux.bin" "$work/isolinux/usr/lib/syslinux/modules/bios/ldlinux.c32" "$tree/isolinux/"
     printf 'DEFAULT linux\nPROMPT 0\nTIMEOUT 0\nLABEL linux\n  KERNEL kernel\n  INITRD initrd\n  APPEND %s\n' "$(options amd64 iso)" >"$tree/isolinux/isolinux.cfg"
