@@ -1,6 +1,6 @@
 /** All text by key. English is the source; other languages are partial and fall back to it. */
 import { IntlMessageFormat } from "intl-messageformat";
-import type { ReactNode } from "react";
+import { createElement, Fragment, type ReactNode } from "react";
 import activity from "./en/activity.json";
 import common from "./en/common.json";
 import creating from "./en/creating.json";
@@ -65,7 +65,9 @@ export function t(key: MessageKey, values?: MessageValues): string {
 
 /** Like `t`, for messages with tags: `<b>…</b>` is drawn by the function `b`. */
 export function rich(key: MessageKey, values: RichValues): ReactNode {
-  return message(key).format<ReactNode>(values) as ReactNode;
+  const parts = message(key).format<ReactNode>(values);
+  // Spread, so that React does not ask for keys: the parts of one message never change places.
+  return createElement(Fragment, null, ...(Array.isArray(parts) ? parts : [parts]));
 }
 
 const lists = new Map<string, Intl.ListFormat>();
