@@ -12,8 +12,10 @@ export interface ToastOptions {
   /** Shown as “Undo” unless `actionLabel` names it. */
   onUndo?: () => void;
   actionLabel?: string;
-  /** Undo of the same thing replaces the older toast. */
+  /** A toast about the same thing replaces the older one. */
   key?: string;
+  /** Called once when the toast goes without Undo: for acts that wait until then. */
+  onGone?: () => void;
 }
 
 interface Toast extends ToastOptions {
@@ -43,18 +45,27 @@ const publish = (next: Toast[]) => {
 export function toast(options: ToastOptions): () => void {
   const id = nextId++;
   const others = options.key ? toasts.filter((other) => other.key !== options.key) : toasts;
-  publish([...others, { ...options, id }].slice(-AT_MOST));
+  const next = [...others, { ...options, id }].slice(-AT_MOST);
+  const gone = toasts.filter((other) => !next.includes(other));
+  publish(next);
+  for (const one of gone) one.onGone?.();
   return () => dismissToast(id);
 }
 
-export const dismissToast = (id: number): void => publish(toasts.filter((other) => other.id !== id));
+/** Takes a toast away; what waited for its end happens, unless it was undone. */
+export function dismissToast(id: number, undone = false): void {
+  const found = toasts.find((other) => other.id === id);
+  if (!found) return;
+  publish(toasts.filter((other) => other.id !== id));
+  if (undone) found.onUndo?.();
+  else found.onGone?.();
+}
 
 /** Presses Undo of the newest toast that has one; false when there is none. */
 export function undoLatest(): boolean {
   const found = [...toasts].reverse().find((one) => one.onUndo);
   if (!found) return false;
-  dismissToast(found.id);
-  found.onUndo?.();
+  dismissToast(found.id, true);
   return true;
 }
 
@@ -90,10 +101,7 @@ function ToastCard({ item }: { item: Toast }) {
         <Button
           {...(item.actionLabel ? {} : { icon: Undo2 })}
           className="toast-button"
-          onPress={() => {
-            dismissToast(item.id);
-            item.onUndo?.();
-          }}
+          onPress={() => dismissToast(item.id, true)}
         >
           {item.actionLabel ?? t("common.undo")}
         </Button>

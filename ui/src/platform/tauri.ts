@@ -1,38 +1,34 @@
-/** The desktop window. The only file that may know Tauri. */
+/** The desktop window. The only file that may know Tauri; the shell's commands are in `src-tauri/src/commands.rs`. */
 import { Channel, invoke } from "@tauri-apps/api/core";
-import { getCurrentWebview } from "@tauri-apps/api/webview";
+import { listen } from "@tauri-apps/api/event";
 import { getCurrentWindow } from "@tauri-apps/api/window";
 import type { ApiResponse, ApiSocket, ApiSocketHandlers, FileDrop, Platform } from "./types";
 
-/** Custom scheme of the shell for pictures of the service. */
-const PICTURE_SCHEME = "nestbox-img";
-
-const nameOf = (path: string): string => path.split(/[\\/]/).pop() ?? path;
-
-/** Windows and Android serve custom schemes over http; the others know them as they are. */
-const pictureUrl = (path: string): string =>
-  navigator.userAgent.includes("Windows")
-    ? `http://${PICTURE_SCHEME}.localhost${path}`
-    : `${PICTURE_SCHEME}://localhost${path}`;
-
-/** An `<img>` may use the scheme, `fetch` may not: the picture is drawn and read back. */
-async function picture(path: string): Promise<Blob> {
-  const image = new Image();
-  image.crossOrigin = "anonymous";
-  image.src = pictureUrl(path);
-  await image.decode();
-  const canvas = document.createElement("canvas");
-  canvas.width = image.naturalWidth;
-  canvas.height = image.naturalHeight;
-  canvas.getContext("2d")?.drawImage(image, 0, 0);
-  return new Promise((resolve, reject) =>
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("picture")))),
-  );
+/** Put on the page by the shell before anything else runs. */
+interface ShellFacts {
+  platform: string;
+  version: string;
+  gpu: boolean;
+  decorations: boolean;
+  machine: string | null;
 }
 
-type EventMessage = string | { closed: string } | { open: true };
+const shellFacts = (): ShellFacts | undefined => (window as { __NESTBOX__?: ShellFacts }).__NESTBOX__;
 
-/** The service's events come through one channel; other sockets are opened on loopback by their own address. */
+type Incoming =
+  | { type: "open" }
+  | { type: "text"; data: string }
+  | { type: "binary"; data: string }
+  | { type: "close"; reason: string };
+
+const bytesOf = (base64: string): ArrayBuffer => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer;
+
+function base64Of(data: ArrayBuffer): string {
+  let text = "";
+  for (const byte of new Uint8Array(data)) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
 function openSocket(path: string, handlers: ApiSocketHandlers): ApiSocket {
   let closed = false;
   const end = (reason: string) => {
@@ -40,78 +36,81 @@ function openSocket(path: string, handlers: ApiSocketHandlers): ApiSocket {
     closed = true;
     handlers.onClose(reason);
   };
-  if (path.split("?")[0] !== "/v1/events") {
-    queueMicrotask(() => end("unsupported"));
-    return { send: () => {}, close: () => (closed = true) };
-  }
-  const channel = new Channel<EventMessage>();
+  const channel = new Channel<Incoming>();
   channel.onmessage = (message) => {
     if (closed) return;
-    if (typeof message === "string") handlers.onMessage(message);
-    else if ("closed" in message) end(message.closed);
-    else if (!("open" in message)) handlers.onMessage(JSON.stringify(message));
+    if (message.type === "open") handlers.onOpen?.();
+    else if (message.type === "text") handlers.onMessage(message.data);
+    else if (message.type === "binary") handlers.onMessage(bytesOf(message.data));
+    else end(message.reason);
   };
-  invoke("events_subscribe", { channel }).then(
-    () => {
-      if (!closed) handlers.onOpen?.();
+  const events = path === "/v1/events";
+  const opened = events
+    ? invoke<number>("events_subscribe", { channel })
+    : invoke<number>("socket_open", { path, channel });
+  opened.catch((error: unknown) => end(JSON.stringify(error)));
+  return {
+    send(data) {
+      const message =
+        typeof data === "string" ? { type: "text", data } : { type: "binary", data: base64Of(data) };
+      void opened.then((id) => invoke("socket_send", { id, message })).catch(() => {});
     },
-    (error: unknown) => end(String(error)),
-  );
-  return { send: () => {}, close: () => (closed = true) };
+    close() {
+      closed = true;
+      void opened.then((id) => invoke("socket_close", { id })).catch(() => {});
+    },
+  };
 }
 
-function onFilesDropped(handler: (drop: FileDrop) => void): () => void {
-  const stop = getCurrentWebview().onDragDropEvent(({ payload }) => {
-    if (payload.type === "enter") {
-      handler({ type: "enter", names: payload.paths.map(nameOf), count: payload.paths.length });
-    } else if (payload.type === "drop") handler({ type: "drop", paths: payload.paths });
-    else if (payload.type === "leave") handler({ type: "leave" });
-  });
-  return () => void stop.then((unlisten) => unlisten());
+/** Calls `handler` with what the shell emits under `name`. */
+function onShellEvent<T>(name: string, handler: (payload: T) => void): () => void {
+  const stop = listen<T>(name, (event) => handler(event.payload));
+  return () => void stop.then((unlisten) => unlisten()).catch(() => {});
 }
 
 export function createTauriPlatform(): Platform {
   const current = getCurrentWindow();
+  const shell = shellFacts();
   const quietly = (promise: Promise<unknown>) => void promise.catch(() => {});
-  const isMac = navigator.userAgent.includes("Mac OS");
   return {
     kind: "tauri",
     request: (method, path, body) => invoke<ApiResponse>("api_request", { method, path, body: body ?? null }),
-    picture,
-    pictureUrl,
+    async picture(path) {
+      const bytes = await invoke<ArrayBuffer>("api_picture", { path });
+      return new Blob([bytes], { type: "image/png" });
+    },
     openSocket,
-    onFilesDropped,
-    async pickFiles(options) {
-      const chosen = await invoke<string[] | string | null>("pick_file", { options });
-      if (chosen === null) return [];
-      return Array.isArray(chosen) ? chosen : [chosen];
+    onFilesDropped: (handler) => onShellEvent<FileDrop>("files-dropped", handler),
+    onShowMachine: (handler) => onShellEvent<string>("show-machine", handler),
+    pickFiles: (options) => invoke<string[]>("pick_file", { options }),
+    async saveFile(suggestedName, data) {
+      const base64 = base64Of(await data.arrayBuffer());
+      return invoke<string | null>("save_file", { suggestedName, data: base64 });
     },
-    saveFile(name, data) {
-      const url = URL.createObjectURL(data);
-      const link = document.createElement("a");
-      link.href = url;
-      link.download = name;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
-      return Promise.resolve(name);
-    },
-    copyText: (text) => navigator.clipboard.writeText(text),
-    readClipboard: () => navigator.clipboard.readText(),
+    copyText: (text) => invoke("clipboard_write", { text }),
+    readClipboard: () => invoke<string>("clipboard_read"),
     openUrl: (url) => invoke("open_url", { url }),
     showInFolder: (path) => invoke("show_in_folder", { path }),
     setFullscreen: (on) => current.setFullscreen(on),
-    windowControls: isMac
-      ? null
-      : {
-          minimize: () => quietly(current.minimize()),
-          toggleMaximize: () => quietly(current.toggleMaximize()),
-          close: () => quietly(current.close()),
-          isMaximized: () => current.isMaximized(),
-        },
+    windowControls:
+      shell?.decorations || shell?.platform === "macos"
+        ? null
+        : {
+            minimize: () => quietly(current.minimize()),
+            toggleMaximize: () => quietly(current.toggleMaximize()),
+            close: () => quietly(current.close()),
+            isMaximized: () => current.isMaximized(),
+          },
     setTheme: (theme) => quietly(current.setTheme(theme)),
     setTitle: (title) => {
       document.title = title;
       quietly(current.setTitle(title));
+    },
+    facts: {
+      version: shell?.version ?? null,
+      gpu: shell?.gpu ?? true,
+      machine: shell?.machine ?? null,
+      mac: shell?.platform === "macos",
     },
   };
 }

@@ -55,13 +55,24 @@ export interface Platform {
   openUrl(url: string): Promise<void>;
   showInFolder(path: string): Promise<void>;
   setFullscreen(on: boolean): Promise<void>;
-  /** Address of a picture for `<img>`, for the same paths as `picture`. */
-  pictureUrl(path: string): string;
   /** The window's own buttons; null where the host draws them (a browser, macOS). */
   readonly windowControls: WindowControls | null;
   /** Tells the host which colours its own parts should have. */
   setTheme(theme: "light" | "dark" | null): void;
   setTitle(title: string): void;
+  /** What the host knew before the page asked anything. */
+  readonly facts: HostFacts;
+  /** Another start of the program asks for a machine to be shown. Returns the function that stops listening. */
+  onShowMachine(handler: (machine: string) => void): () => void;
+}
+
+export interface HostFacts {
+  version: string | null;
+  /** A GPU draws the page; without one, motion is switched off. */
+  gpu: boolean;
+  /** Machine to show first (id or name). */
+  machine: string | null;
+  mac: boolean;
 }
 
 /** What the buttons of the title bar do. */

@@ -132,7 +132,6 @@ export function createWebPlatform(): Platform {
       if (!answer.ok) throw new Error(String(answer.status));
       return answer.blob();
     },
-    pictureUrl: (path) => path,
     openSocket: (path, handlers) => openSocket(path, token, handlers),
     onFilesDropped,
     pickFiles: (options) => pickFiles(options.multiple, options.extensions),
@@ -152,6 +151,8 @@ export function createWebPlatform(): Platform {
       else if (document.fullscreenElement) await document.exitFullscreen();
     },
     setTheme: () => {},
+    facts: { version: null, gpu: true, machine: null, mac: navigator.userAgent.includes("Mac OS") },
+    onShowMachine: () => () => {},
     setTitle: (title) => {
       document.title = title;
     },

@@ -1,0 +1,278 @@
+/**
+ * The API over the fixtures, for development and for tests of the pages: state lives in the dev server, one
+ * library for each scenario (`X-Scenario` comes from the page's `?scenario=`). Never part of the build.
+ */
+import { createHash } from "node:crypto";
+import { doctor, HOST, library, sceneOf, TEMPLATES } from "./fixtures.mjs";
+import { scene } from "./guest.mjs";
+
+const json = (res, status, body) => {
+  res.statusCode = status;
+  res.setHeader("content-type", "application/json");
+  res.end(body === undefined ? "" : JSON.stringify(body));
+};
+const error = (status, code, message, hint = "") => ({ status, body: { error: { code, kind: status === 404 ? "not-found" : "conflict", message, hint, details: {} } } });
+const picture = (res, text) => {
+  res.setHeader("content-type", "image/svg+xml");
+  res.setHeader("cache-control", "no-store");
+  res.end(text);
+};
+
+class Fixtures {
+  constructor(scenario) {
+    this.scenario = scenario;
+    Object.assign(this, library(scenario));
+    this.sockets = new Set();
+    this.tick = 0;
+    this.next = 1;
+  }
+  tell(kind, extra = {}) {
+    const event = JSON.stringify({ at: new Date().toISOString(), kind, ...extra });
+    for (const socket of this.sockets) sendText(socket, event);
+  }
+  changed(one, kind = "machine.changed", message) {
+    if (message) this.activity.unshift({ at: new Date().toISOString(), machine: one.id, kind, message });
+    this.tell(kind, { machine: one.id, machine_now: one, ...(message ? { message } : {}) });
+    return { status: 200, body: one };
+  }
+  find(id) {
+    return this.machines.find((one) => one.id === id || one.name === id);
+  }
+  state(one, state, message) {
+    const on = ["running", "paused", "starting", "stopping"].includes(state);
+    one.state = state;
+    one.state_reason = null;
+    one.accelerator = on ? (one.arch === "x86_64" ? "kvm" : "tcg") : null;
+    one.accelerator_reason = on ? "KVM passed its test on this computer." : null;
+    if (!on) one.started_at = null;
+    else one.started_at ??= new Date().toISOString();
+    one.nics[0].address = on ? "10.0.2.15" : null;
+    return this.changed(one, "machine.state", message);
+  }
+}
+
+const KEYS = {
+  cpus: (m, v) => (m.cpus = v),
+  memory: (m, v) => (m.memory = v),
+  notes: (m, v) => (m.notes = v),
+  tags: (m, v) => (m.tags = v),
+  firmware: (m, v) => (m.firmware = v),
+  accelerator: (m, v) => (m.accelerator_choice = v),
+  clock: (m, v) => (m.clock_local = v === "local"),
+  "boot.order": (m, v) => (m.boot_order = v),
+  "display.resolution": (m, v) => (m.resolution = v.split("x").map(Number)),
+};
+
+function machineRoute(db, method, one, rest, body, query) {
+  const [verb, sub, act] = rest;
+  const list = (db.snapshots[one.id] ??= { current: null, snapshots: [] });
+  switch (verb) {
+    case undefined:
+      if (method === "GET") return { status: 200, body: one };
+      if (method === "PATCH") {
+        for (const [key, value] of Object.entries(body.changes)) KEYS[key]?.(one, value);
+        return db.changed(one, "machine.changed", `Changed ${Object.keys(body.changes).join(", ")}`);
+      }
+      db.machines = db.machines.filter((other) => other !== one);
+      db.trash.unshift({ id: one.id, name: one.name, deleted_at: new Date().toISOString(), size: one.disks[0].used, folder: one.folder, machine: one });
+      db.tell("machine.removed", { machine: one.id });
+      return { status: 200, body: db.trash[0] };
+    case "rename":
+      if (db.machines.some((other) => other !== one && other.name.toLowerCase() === body.name.toLowerCase())) {
+        return error(409, "name-taken", `There is a machine “${body.name}” already.`, "Choose another name.");
+      }
+      one.name = body.name;
+      return db.changed(one);
+    case "start":
+      if (one.state === "broken") return error(409, "disk-locked", one.state_reason ?? "Its disk is in use.", "Close that program, then try again.");
+      return db.state(one, "running", "Started");
+    case "stop":
+      if (body.force) return db.state(one, "stopped", "Forced off");
+      setTimeout(() => one.state === "stopping" && db.state(one, "stopped", "Shut down by the guest"), 1200);
+      return db.state(one, "stopping");
+    case "pause":
+      return db.state(one, "paused", "Paused");
+    case "resume":
+      return db.state(one, "running", "Resumed");
+    case "reset":
+      return db.changed(one, "machine.state", "Reset");
+    case "command":
+      return { status: 200, body: { argv: ["qemu-system-x86_64"], shell: "qemu-system-x86_64 -nodefaults" } };
+    case "logs":
+      return { status: 200, body: { backend: one.state === "broken" ? 'qemu-system-x86_64: -blockdev node-name=disk0: Failed to get "write" lock\nIs another process using the image?' : "", serial: "" } };
+    case "medium":
+      one.medium = method === "DELETE" ? null : { path: body.path, name: body.path.split("/").pop(), missing: false };
+      return db.changed(one);
+    case "ports":
+      if (method === "POST") {
+        const port = { ...body, host: body.host || 40000 + db.next++ };
+        one.ports = [...one.ports, port];
+        db.changed(one);
+        return { status: 200, body: port };
+      }
+      one.ports = one.ports.filter((port) => String(port.host) !== query.get("host"));
+      db.changed(one);
+      return { status: 204 };
+    case "snapshots": {
+      if (!sub) {
+        if (method === "GET") return { status: 200, body: list };
+        const taken = { id: `n${db.next++}`, name: body.name ?? `Snapshot ${new Date().toLocaleString("en-GB")}`, parent: list.current, created_at: new Date().toISOString(), memory: one.state === "running", size: 188 * 1024 ** 2, screenshot: "/x", notes: "", automatic: false, scene: sceneOf(one.name) };
+        list.snapshots.push(taken);
+        list.current = one.current_snapshot = taken.id;
+        db.tell("snapshot.taken", { machine: one.id });
+        db.changed(one, "snapshot.taken", `Snapshot “${taken.name}”`);
+        return { status: 200, body: { ...taken, paused_seconds: 0.3 } };
+      }
+      const snapshot = list.snapshots.find((other) => other.id === sub);
+      if (!snapshot) return error(404, "snapshot-not-found", "There is no such snapshot.");
+      if (act === "restore") {
+        let kept = null;
+        if (!body.discard) {
+          kept = { ...snapshot, id: `k${db.next++}`, name: "Before restore", parent: list.current, created_at: new Date().toISOString(), automatic: true, memory: true, size: 188 * 1024 ** 2, scene: sceneOf(one.name) };
+          list.snapshots.push(kept);
+        }
+        list.current = one.current_snapshot = snapshot.id;
+        db.changed(one, "snapshot.restored", `Restored “${snapshot.name}”`);
+        return { status: 200, body: { machine: one, kept } };
+      }
+      if (method === "PATCH") {
+        Object.assign(snapshot, body);
+        db.tell("snapshot.changed", { machine: one.id });
+        return { status: 200, body: snapshot };
+      }
+      if (method === "DELETE") {
+        for (const other of list.snapshots) if (other.parent === sub) other.parent = snapshot.parent;
+        if (list.current === sub) list.current = one.current_snapshot = snapshot.parent;
+        list.snapshots = list.snapshots.filter((other) => other !== snapshot);
+        db.tell("snapshot.deleted", { machine: one.id });
+        return { status: 200, body: { deleted: [snapshot], freed: snapshot.size } };
+      }
+      return { status: 200, body: snapshot };
+    }
+    default:
+      return error(404, "not-found", "There is no such thing.");
+  }
+}
+
+function wave(seed, base, swing) {
+  const t = Date.now() / 1000;
+  return Math.max(0, base + swing * (Math.sin(t / 3 + seed) * 0.5 + Math.sin(t * 1.7 + seed * 2) * 0.3 + Math.sin(t * 5.3) * 0.2));
+}
+
+function stats(db) {
+  const used = db.machines.filter((one) => ["running", "paused"].includes(one.state)).slice(0, 50);
+  return {
+    host: { cpu: 3.1, cpus: HOST.cpus, memory: HOST.memory, memory_free: HOST.memory_free, disk_free: HOST.disk_free },
+    machines: used.map((one, i) => ({ id: one.id, cpu: wave(i, 0.92, 0.5), memory_resident: one.memory * 0.39 + wave(i, 0, 4e7), disk_read_bps: wave(i, 3.1e7, 2.2e7), disk_write_bps: wave(i + 2, 9e6, 8e6), net_rx_bps: wave(i, 1.4e6, 1e6), net_tx_bps: wave(i, 4e5, 3e5) })),
+  };
+}
+
+function route(db, method, path, body, query) {
+  const [kind, id, ...rest] = path.split("/").slice(2).map(decodeURIComponent);
+  switch (kind) {
+    case "service":
+      return { status: 200, body: { version: "0.1.0", api: 1, pid: 1, data_dir: "/home/builder/.local/share/nestbox", started_at: new Date().toISOString(), listen: null } };
+    case "doctor":
+      return { status: 200, body: doctor(db.scenario === "empty-noaccel" || db.scenario === "noaccel" ? "none" : "kvm") };
+    case "templates":
+      return { status: 200, body: { templates: TEMPLATES } };
+    case "stats":
+      return { status: 200, body: stats(db) };
+    case "jobs":
+      return { status: 200, body: { jobs: db.jobs } };
+    case "activity":
+      return { status: 200, body: { entries: db.activity } };
+    case "trash":
+      if (id) {
+        const entry = db.trash.find((one) => one.id === id);
+        db.trash = db.trash.filter((one) => one !== entry);
+        db.machines.push(entry.machine);
+        db.tell("machine.added", { machine: id, machine_now: entry.machine });
+        return { status: 200, body: entry.machine };
+      }
+      if (method === "DELETE") {
+        const removed = db.trash;
+        if (!query.get("dry_run")) db.trash = [];
+        return { status: 200, body: { removed, freed: removed.reduce((sum, one) => sum + one.size, 0) } };
+      }
+      return { status: 200, body: { entries: db.trash } };
+    case "config":
+      if (id && method === "PUT") {
+        db.config[id] = body.value;
+        db.tell("config.changed");
+      }
+      return { status: 200, body: id ? { value: db.config[id] } : { config: db.config } };
+    case "machines": {
+      if (!id) return { status: 200, body: { machines: db.machines } };
+      const one = db.find(id);
+      return one ? machineRoute(db, method, one, rest, body, query) : error(404, "machine-not-found", "There is no such machine.");
+    }
+    default:
+      return error(404, "not-found", "There is no such thing.");
+  }
+}
+
+/** One unmasked text frame (RFC 6455). */
+function sendText(socket, text) {
+  const data = Buffer.from(text);
+  const head = data.length < 126 ? Buffer.from([0x81, data.length]) : data.length < 65536 ? Buffer.from([0x81, 126, data.length >> 8, data.length & 255]) : Buffer.from([0x81, 127, 0, 0, 0, 0, ...[24, 16, 8, 0].map((s) => (data.length >>> s) & 255)]);
+  socket.write(Buffer.concat([head, data]));
+}
+
+export function fixtureServer() {
+  const libraries = new Map();
+  const scenarioOf = (req) => {
+    const own = new URL(req.url, "http://x").searchParams.get("scenario");
+    const page = req.headers.cookie?.match(/scenario=([\w-]+)/)?.[1];
+    return own ?? page ?? "library";
+  };
+  const dbOf = (req) => {
+    const name = scenarioOf(req);
+    if (!libraries.has(name)) libraries.set(name, new Fixtures(name.startsWith("empty") ? name : name));
+    return libraries.get(name);
+  };
+  return {
+    name: "nestbox-fixtures",
+    configureServer(server) {
+      server.httpServer?.on("upgrade", (req, socket) => {
+        if (!req.url.startsWith("/v1/events")) return;
+        const accept = createHash("sha1").update(`${req.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+        socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+        const db = dbOf(req);
+        db.sockets.add(socket);
+        const drop = () => db.sockets.delete(socket);
+        socket.on("close", drop);
+        socket.on("error", drop);
+        socket.on("end", () => socket.end());
+      });
+      server.middlewares.use(async (req, res, next) => {
+        const url = new URL(req.url, "http://x");
+        if (url.pathname === "/" && url.searchParams.has("scenario")) {
+          const name = url.searchParams.get("scenario");
+          res.setHeader("set-cookie", `scenario=${name}; Path=/`);
+          if (url.searchParams.has("fresh")) libraries.delete(name);
+        }
+        if (!url.pathname.startsWith("/v1/")) return next();
+        const db = dbOf(req);
+        const parts = url.pathname.split("/").map(decodeURIComponent);
+        const one = parts[2] === "machines" ? db.find(parts[3]) : undefined;
+        if (one && (url.pathname.endsWith("/thumbnail") || url.pathname.endsWith("/screenshot"))) {
+          if (parts[4] === "snapshots") {
+            const shot = db.snapshots[one.id]?.snapshots.find((s) => s.id === parts[5]);
+            return picture(res, scene(shot?.scene ?? "bios"));
+          }
+          if (one.name === "Arch scratch") return json(res, 404, error(404, "no-picture", "There is no picture yet.").body);
+          return picture(res, scene(sceneOf(one.name), (db.tick += 0.02) | 0));
+        }
+        let text = "";
+        for await (const chunk of req) text += chunk;
+        try {
+          const { status, body } = route(db, req.method, url.pathname, text ? JSON.parse(text) : {}, url.searchParams);
+          json(res, status, body);
+        } catch (failure) {
+          json(res, 500, error(500, "fixture-failed", String(failure?.stack ?? failure)).body);
+        }
+      });
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import { useMachines } from "../data";
+import { PaletteSheet } from "../features/palette/palette-sheet";
+import { ForceOffSheet } from "../features/machine/force-off-sheet";
+import { RenameSheet } from "../features/machine/rename-sheet";
+import { TagsSheet } from "../features/machine/tags-sheet";
+import { ShortcutsSheet } from "../features/shortcuts/shortcuts-sheet";
+import { TakeSnapshotSheet } from "../features/snapshots/take-sheet";
+import { ImportSheet, NewVmSheet } from "./screens";
+import { closeSheet, useUiState } from "./ui-state";
+
+/** The one sheet that is open, if any. */
+export function Sheets() {
+  const sheet = useUiState((state) => state.sheet);
+  const { data: machines } = useMachines();
+  if (!sheet) return null;
+  const machine = "machine" in sheet ? machines?.find((one) => one.id === sheet.machine) : undefined;
+  switch (sheet.kind) {
+    case "new-vm":
+      return (
+        <NewVmSheet
+          onClose={closeSheet}
+          {...(sheet.template ? { template: sheet.template } : {})}
+          {...(sheet.arch ? { arch: sheet.arch } : {})}
+        />
+      );
+    case "import":
+      return <ImportSheet key={sheet.paths.join("\n")} paths={sheet.paths} onClose={closeSheet} />;
+    case "palette":
+      return <PaletteSheet onClose={closeSheet} />;
+    case "shortcuts":
+      return <ShortcutsSheet onClose={closeSheet} />;
+    case "take-snapshot":
+      return machine ? <TakeSnapshotSheet machine={machine} onClose={closeSheet} /> : null;
+    case "rename":
+      return machine ? <RenameSheet machine={machine} onClose={closeSheet} /> : null;
+    case "tags":
+      return machine ? <TagsSheet machine={machine} onClose={closeSheet} /> : null;
+    case "force-off":
+      return machine ? <ForceOffSheet machine={machine} onClose={closeSheet} /> : null;
+  }
+}

@@ -1,0 +1,122 @@
+import { Copy, Snail, Zap } from "lucide-react";
+import { type ReactNode } from "react";
+import { Icon, IconButton } from "../../components";
+import { formatBytes, formatBytesOf, formatNumber, type Machine, speedOf, useDoctor } from "../../data";
+import { t } from "../../i18n";
+import { isActive } from "../library/tree-model";
+import { copyText } from "./use-actions";
+
+interface FactProps {
+  name: string;
+  children: ReactNode;
+  note?: string | null | undefined;
+}
+
+function Fact({ name, children, note }: FactProps) {
+  return (
+    <div className="fact">
+      <dt>{name}</dt>
+      <dd>
+        <span className="fact-value">{children}</span>
+        {note ? (
+          <span className="fact-note" title={note}>
+            {note}
+          </span>
+        ) : null}
+      </dd>
+    </div>
+  );
+}
+
+/** Native or emulated: what runs it now, or what would. Slow-downs are measured here or not said. */
+function SpeedFact({ machine }: { machine: Machine }) {
+  const { data: report } = useDoctor();
+  const predicted = speedOf(report, machine.arch);
+  const running = machine.accelerator;
+  const native = running ? running !== "tcg" : predicted?.native;
+  const measured = report?.accelerators.find((one) => one.name === "tcg" && one.arch === machine.arch)?.slowdown;
+  const reason = running ? machine.accelerator_reason : predicted?.report?.reason;
+  if (native === undefined) {
+    return (
+      <Fact name={t("facts.speed")}>
+        <span className="t3">{t("facts.unknown")}</span>
+      </Fact>
+    );
+  }
+  const accelerator = (running ?? predicted?.report?.name)?.toUpperCase();
+  return (
+    <Fact name={t("facts.speed")} note={reason}>
+      <span className={native ? "ok-text fact-icon" : "warn-text fact-icon"}>
+        <Icon icon={native ? Zap : Snail} size={14} />
+      </span>
+      {native
+        ? t("facts.native", { accelerator: accelerator ?? "" })
+        : measured
+          ? t("facts.emulatedMeasured", { times: formatNumber(measured, 0) })
+          : t("facts.emulated")}
+    </Fact>
+  );
+}
+
+function AddressFact({ machine }: { machine: Machine }) {
+  const address = machine.nics.find((nic) => nic.address)?.address;
+  return (
+    <Fact name={t("facts.address")}>
+      {address ? (
+        <>
+          <span className="mono trunc">{address}</span>
+          <IconButton
+            icon={Copy}
+            iconSize={12}
+            small
+            label={t("facts.copyAddress")}
+            onPress={() => copyText(address, t("facts.address"))}
+          />
+        </>
+      ) : (
+        <span className="t3">{t(isActive(machine) ? "facts.noAddress" : "facts.addressOff")}</span>
+      )}
+    </Fact>
+  );
+}
+
+/** Eight facts. */
+export function Facts({ machine }: { machine: Machine }) {
+  const disk = machine.disks[0];
+  const used = machine.disks.reduce((sum, one) => sum + one.used, 0);
+  const capacity = machine.disks.reduce((sum, one) => sum + one.capacity, 0);
+  const space = formatBytesOf(used, capacity);
+  const nic = machine.nics[0];
+  const [width, height] = machine.resolution;
+  return (
+    <section className="wide" aria-label={t("facts.title")}>
+      <dl className="facts">
+        <Fact name={t("facts.system")} note={t("facts.arch", { arch: machine.arch })}>
+          <span className="trunc">{machine.system ?? t("facts.unknown")}</span>
+        </Fact>
+        <AddressFact machine={machine} />
+        <SpeedFact machine={machine} />
+        <Fact name={t("facts.hardware")}>
+          {t("facts.hardwareValue", { cores: machine.cpus, memory: formatBytes(machine.memory) })}
+        </Fact>
+        <Fact name={t("facts.disk")}>
+          {disk ? t("common.of", { value: space.done, total: space.total }) : <span className="t3">{t("facts.noDisk")}</span>}
+        </Fact>
+        <Fact name={t("facts.network")}>
+          {nic ? (
+            <span className="trunc">
+              {nic.network === "default" ? t("facts.networkShared") : nic.network}
+              {nic.link === "down" ? <span className="t3"> {t("facts.unplugged")}</span> : null}
+            </span>
+          ) : (
+            <span className="t3">{t("facts.noNetwork")}</span>
+          )}
+        </Fact>
+        <Fact name={t("facts.display")}>
+          <span className="num">{t("facts.resolution", { width: String(width), height: String(height) })}</span>
+        </Fact>
+        <Fact name={t("facts.firmware")}>{t(machine.firmware === "uefi" ? "facts.uefi" : "facts.bios")}</Fact>
+      </dl>
+    </section>
+  );
+}

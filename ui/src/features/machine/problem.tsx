@@ -1,0 +1,56 @@
+import { RotateCw } from "lucide-react";
+import { Button, ErrorCard, Note } from "../../components";
+import { type Machine, useLogs } from "../../data";
+import { t } from "../../i18n";
+import { clearFailure, useFailure } from "./failures";
+import { copyText, useMachineActions } from "./use-actions";
+
+/** The end of a log says why. */
+const LOG_TAIL = 4_000;
+
+/** What is wrong with the machine: the last thing that failed, or why it can't run. */
+export function Problem({ machine }: { machine: Machine }) {
+  const failure = useFailure(machine.id);
+  const actions = useMachineActions();
+  const broken = machine.state === "broken";
+  const { data: logs } = useLogs(machine.id, broken || failure !== undefined);
+  const startable = broken || machine.state === "stopped" || machine.state === "suspended";
+  if (!failure && !broken) {
+    return machine.state_reason && machine.state === "stopped" ? (
+      <div className="wide">
+        <Note tone="warn">{machine.state_reason}</Note>
+      </div>
+    ) : null;
+  }
+  const tail = logs?.backend.trim().slice(-LOG_TAIL);
+  const error = failure?.error ?? {
+    code: "machine-broken",
+    message: machine.state_reason ?? t("machine.brokenUnknown"),
+    hint: t("machine.brokenHint"),
+    details: {},
+  };
+  return (
+    <div className="wide">
+      <ErrorCard
+        title={failure?.title ?? t("machine.cannotRun", { name: machine.name })}
+        safety={startable ? t("machine.notStarted") : t("machine.diskSafe")}
+        error={{ ...error, details: { ...error.details, ...(tail ? { log: `\n${tail}` } : {}) } }}
+        onCopy={(text) => copyText(text, t("common.technicalDetails"))}
+        actions={
+          <>
+            {startable ? (
+              <Button variant="primary" icon={RotateCw} onPress={() => actions.start(machine)}>
+                {t("common.tryAgain")}
+              </Button>
+            ) : null}
+            {failure ? (
+              <Button variant="quiet" onPress={() => clearFailure(machine.id)}>
+                {t("common.dismiss")}
+              </Button>
+            ) : null}
+          </>
+        }
+      />
+    </div>
+  );
+}

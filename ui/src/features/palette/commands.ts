@@ -1,0 +1,201 @@
+/** What the palette offers: verbs on the selected machine, its snapshots, other machines, the rest. */
+import {
+  Activity,
+  Camera,
+  Clock,
+  Copy,
+  Download,
+  Keyboard,
+  type LucideIcon,
+  Maximize,
+  Monitor,
+  PanelRight,
+  Pause,
+  Pencil,
+  Play,
+  Plus,
+  Power,
+  PowerOff,
+  RotateCw,
+  Settings,
+  Stethoscope,
+  Tags,
+  TextCursorInput,
+  Trash2,
+} from "lucide-react";
+import { keyLabel } from "../../app/keys";
+import { navigate, type Section } from "../../app/navigation";
+import { isNarrow, openSheet, setInspector, uiState } from "../../app/ui-state";
+import { formatMoment, type Machine, type Snapshot } from "../../data";
+import { t, type MessageKey } from "../../i18n";
+import { isActive } from "../library/tree-model";
+import type { MachineActions } from "../machine/use-actions";
+import type { SnapshotActions } from "../snapshots/use-snapshot-actions";
+
+export interface Command {
+  id: string;
+  group: string;
+  label: string;
+  detail?: string;
+  icon: LucideIcon;
+  run: () => void;
+}
+
+interface Sources {
+  machine: Machine | undefined;
+  machines: Machine[];
+  snapshots: Snapshot[];
+  actions: MachineActions;
+  snapshotActions: SnapshotActions;
+}
+
+/** Machines listed at most; typing finds the others. */
+const OTHERS = 400;
+
+function verbs(machine: Machine, actions: MachineActions): Command[] {
+  const group = machine.name;
+  const list: Command[] = [];
+  const add = (id: string, label: string, icon: LucideIcon, run: () => void, detail?: string) =>
+    list.push({ id, group, label, icon, run, ...(detail ? { detail } : {}) });
+  const { state } = machine;
+  if (state === "creating") return list;
+  if (state === "stopped" || state === "broken") add("start", t("machine.start"), Play, () => actions.start(machine));
+  if (state === "paused" || state === "suspended") {
+    add("resume", t("machine.resume"), Play, () => actions.resume(machine));
+  }
+  if (isActive(machine)) {
+    add(
+      "display",
+      t("palette.openDisplay"),
+      Maximize,
+      () => navigate({ page: "display", machine: machine.id }),
+      keyLabel("mod+enter"),
+    );
+  }
+  add("snapshot", t("palette.takeSnapshot"), Camera, () => void actions.takeSnapshot(machine), keyLabel("mod+s"));
+  add("named", t("palette.takeNamed"), Camera, () => openSheet({ kind: "take-snapshot", machine: machine.id }));
+  if (state === "running") add("pause", t("machine.pause"), Pause, () => actions.pause(machine));
+  if (isActive(machine)) {
+    add("stop", t("machine.stop"), Power, () => actions.stop(machine));
+    add("reset", t("machine.reset"), RotateCw, () => actions.reset(machine));
+    add("force", t("palette.forceOff"), PowerOff, () => openSheet({ kind: "force-off", machine: machine.id }));
+  }
+  const ssh = machine.ways_in.ssh_command;
+  if (ssh) add("ssh", t("palette.copySsh"), Copy, () => actions.copy(ssh, t("ways.sshCommand")));
+  add(
+    "edit",
+    t("machine.edit"),
+    Pencil,
+    () => navigate({ page: "edit", machine: machine.id }),
+    keyLabel("mod+e"),
+  );
+  add("rename", t("palette.rename"), TextCursorInput, () => openSheet({ kind: "rename", machine: machine.id }));
+  add("tags", t("palette.tags"), Tags, () => openSheet({ kind: "tags", machine: machine.id }));
+  if (!isActive(machine)) add("trash", t("machine.moveToTrash"), Trash2, () => actions.trash(machine));
+  return list;
+}
+
+const SECTIONS: [Section, MessageKey, LucideIcon, string?][] = [
+  ["activity", "shell.activity", Activity],
+  ["doctor", "shell.doctor", Stethoscope],
+  ["trash", "shell.trash", Trash2],
+  ["settings", "shell.settings", Settings, "mod+comma"],
+];
+
+function elsewhere({ machine, machines, actions }: Sources): Command[] {
+  const group = t("palette.elsewhere");
+  const running = machines.filter((one) => one.state === "running");
+  const list: Command[] = [
+    {
+      id: "new",
+      group,
+      label: t("shell.newVm"),
+      icon: Plus,
+      detail: keyLabel("mod+n"),
+      run: () => openSheet({ kind: "new-vm" }),
+    },
+    { id: "import", group, label: t("palette.import"), icon: Download, run: () => openSheet({ kind: "import", paths: [] }) },
+  ];
+  if (running.length > 1) {
+    list.push({
+      id: "snapshot-all",
+      group,
+      label: t("palette.snapshotAll"),
+      icon: Camera,
+      detail: t("palette.machineCount", { count: running.length }),
+      run: () => void Promise.all(running.map((one) => actions.takeSnapshot(one))),
+    });
+  }
+  if (machine) {
+    list.push({
+      id: "inspector",
+      group,
+      label: t("palette.inspector"),
+      icon: PanelRight,
+      detail: keyLabel("mod+shift+s"),
+      run: () => {
+        const { inspector, inspectorOverlay } = uiState();
+        setInspector(!(isNarrow() ? inspectorOverlay : inspector));
+      },
+    });
+  }
+  for (const [page, label, icon, shortcut] of SECTIONS) {
+    list.push({
+      id: page,
+      group,
+      label: t(label),
+      icon,
+      ...(shortcut ? { detail: keyLabel(shortcut) } : {}),
+      run: () => navigate({ page }),
+    });
+  }
+  list.push({
+    id: "shortcuts",
+    group,
+    label: t("palette.shortcuts"),
+    icon: Keyboard,
+    detail: keyLabel("slash"),
+    run: () => openSheet({ kind: "shortcuts" }),
+  });
+  return list;
+}
+
+/** All commands, in the order they are shown. */
+export function commands(sources: Sources): Command[] {
+  const { machine, machines, snapshots, snapshotActions } = sources;
+  const others = machines.filter((one) => one.id !== machine?.id).slice(0, OTHERS);
+  return [
+    ...(machine ? verbs(machine, sources.actions) : []),
+    ...(machine
+      ? [...snapshots].reverse().map((snapshot) => ({
+          id: `snapshot:${snapshot.id}`,
+          group: t("palette.snapshots"),
+          label: t("palette.restore", { name: snapshot.name }),
+          detail: t("palette.restoreDetail", { when: formatMoment(snapshot.created_at), machine: machine.name }),
+          icon: Clock,
+          run: () => snapshotActions.restore(machine, snapshot),
+        }))
+      : []),
+    ...elsewhere(sources),
+    ...others.map((one) => ({
+      id: `machine:${one.id}`,
+      group: t("palette.machines"),
+      label: one.name,
+      detail: one.system ?? "",
+      icon: Monitor,
+      run: () => navigate({ page: "machine", machine: one.id }),
+    })),
+  ];
+}
+
+/** Parts of `label` that the search found, in order; null when it does not match. */
+export function findIn(label: string, search: string): [from: number, to: number][] | null {
+  const text = label.toLocaleLowerCase();
+  const found: [number, number][] = [];
+  for (const word of search.toLocaleLowerCase().split(/\s+/).filter(Boolean)) {
+    const at = text.indexOf(word);
+    if (at < 0) return null;
+    found.push([at, at + word.length]);
+  }
+  return found.sort((a, b) => a[0] - b[0]);
+}
