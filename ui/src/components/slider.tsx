@@ -33,7 +33,7 @@ export function Slider(props: Props) {
   return (
     <div className={props.unavailable ? "slider unavailable" : "slider"} style={style}>
       <div className="slider-track">
-        <div className="slider-busy" />
+        {busyFrom !== undefined && share(busyFrom) < 1 ? <div className="slider-busy" /> : null}
         <div className="slider-fill" />
         <input
           type="range"

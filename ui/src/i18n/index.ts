@@ -63,11 +63,19 @@ export function t(key: MessageKey, values?: MessageValues): string {
   return String(message(key).format(values));
 }
 
+/** Parts of a message never change places, so they are spread and need no keys. */
+const spread = (parts: ReactNode[], key?: string): ReactNode => createElement(Fragment, { key: key ?? null }, ...parts);
+
 /** Like `t`, for messages with tags: `<b>…</b>` is drawn by the function `b`. */
 export function rich(key: MessageKey, values: RichValues): ReactNode {
-  const parts = message(key).format<ReactNode>(values);
-  // Spread, so that React does not ask for keys: the parts of one message never change places.
-  return createElement(Fragment, null, ...(Array.isArray(parts) ? parts : [parts]));
+  const drawn = Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value === "function" ? (chunks: ReactNode[]) => value([spread(chunks, name)]) : value,
+    ]),
+  );
+  const parts = message(key).format<ReactNode>(drawn);
+  return spread(Array.isArray(parts) ? parts : [parts]);
 }
 
 const lists = new Map<string, Intl.ListFormat>();
