@@ -10,7 +10,12 @@ type Unit = (typeof UNITS)[number];
 export const MIB = STEP ** 2;
 export const GIB = STEP ** 3;
 
-const language = (): string => (typeof document === "undefined" ? "" : document.documentElement.lang) || "en";
+/** The window's language, with this computer's region where it has one for it: en-GB writes 14:02, en-US 2:02 PM. */
+function language(): string {
+  if (typeof document === "undefined") return "en";
+  const lang = document.documentElement.lang || "en";
+  return navigator.languages.find((one) => one.split("-")[0] === lang.split("-")[0]) ?? lang;
+}
 
 const cache = new Map<string, Intl.NumberFormat>();
 function numberFormat(locale: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {

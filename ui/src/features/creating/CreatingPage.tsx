@@ -17,7 +17,7 @@ import {
   useTemplates,
   useTimeLeft,
 } from "../../data";
-import { t } from "../../i18n";
+import { t, type MessageKey } from "../../i18n";
 import { bytesWords, joinWords, leftWords, rateWords, shareOf } from "../activity/job-words";
 import "./creating.css";
 
@@ -72,19 +72,26 @@ export function CreatingPage({ machine }: { machine: Machine }) {
   );
 }
 
+const KNOWN = new Set(["resolve", "verify-signature", "download", "verify-image", "disk", "seed", "copy", "start"]);
+
+/** Steps this version knows have words of their own; others say what the service calls them. */
+const titleOf = (step: Step): string => (KNOWN.has(step.id) ? t(`creating.step.${step.id}` as MessageKey) : step.title);
+const headlineOf = (step: Step, system: string): string =>
+  KNOWN.has(step.id) ? t(`creating.now.${step.id}` as MessageKey, { system }) : step.title;
+
 function Head({ machine, job }: { machine: Machine; job: Job | undefined }) {
   const { data: templates } = useTemplates();
   const template = templates?.find((one) => one.id === machine.template);
   const left = useTimeLeft(job);
   const system = machine.system ?? machine.name;
   const running = job?.steps.find((step) => step.state === "running");
-  const step = running?.title || job?.message;
+  const now = running ? headlineOf(running, system) : system;
   const facts = job ? joinWords([bytesWords(job), rateWords(job), leftWords(left)]) : "";
   return (
     <div className="row creating-head">
       <Tile glyph={template?.glyph ?? system.slice(0, 2)} family={template?.family ?? system} />
       <div className="grow">
-        <h2 className="h1">{step ? t("creating.headline", { step, system }) : system}</h2>
+        <h2 className="h1">{now}</h2>
         <div className="t2 num creating-facts">
           {job?.state === "paused" ? joinWords([t("creating.paused"), bytesWords(job)]) : facts || t("creating.waiting")}
         </div>
@@ -141,7 +148,7 @@ function StepRow({ step, job }: { step: Step; job: Job }) {
       <StepMark state={state} share={share} />
       <div className="grow">
         <div className={state === "waiting" || state === "skipped" ? "medium t3" : "medium"}>
-          {step.title}
+          {titleOf(step)}
           <span className="vh">{t(`creating.state.${state}`)}</span>
         </div>
         {step.detail ? <div className="t3 t12 creating-detail">{step.detail}</div> : null}

@@ -15,7 +15,7 @@ import { archName } from "../newvm/gallery";
 import { timesText } from "../newvm/GalleryStep";
 import { CheckRow } from "./CheckRow";
 import "./doctor.css";
-import { emulatedOf, type Group, GROUPS, groupOf, sortChecks, verdictOf } from "./report";
+import { emulatedOf, type Group, GROUPS, groupOf, sortChecks, toneOf, verdictOf } from "./report";
 
 const NAMED = new Set(["qemu-img", "space", "library"]);
 
@@ -150,7 +150,7 @@ function Findings({ report, onCopy }: { report: DoctorReport; onCopy: (command: 
                     {sortChecks(report.checks.filter((check) => groupOf(check.id) === group)).map((check) => (
                       <CheckRow
                         key={check.id}
-                        tone={check.status}
+                        tone={toneOf(check, report.ok)}
                         title={titleOf(check)}
                         fix={check.fix}
                         technical={check.technical}

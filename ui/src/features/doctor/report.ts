@@ -11,6 +11,10 @@ export function groupOf(id: string): Group {
   return head === "space" || head === "library" ? "storage" : "other";
 }
 
+/** What is missing without stopping machines (a foreign processor's QEMU) could be better, no more. */
+export const toneOf = (check: Check, ok: boolean): Check["status"] =>
+  check.status === "missing" && ok ? "warning" : check.status;
+
 export interface Verdict {
   headline: "good" | "slow" | "partly" | "bad";
   bad: number;
@@ -18,10 +22,12 @@ export interface Verdict {
 }
 
 export function verdictOf(report: DoctorReport): Verdict {
-  const bad = report.checks.filter((check) => check.status === "failed" || check.status === "missing").length;
-  const warn = report.checks.filter((check) => check.status === "warning").length;
+  const tones = report.checks.map((check) => toneOf(check, report.ok));
+  const bad = tones.filter((tone) => tone === "failed" || tone === "missing").length;
+  const warn = tones.filter((tone) => tone === "warning").length;
   const slow = report.checks.some((check) => groupOf(check.id) === "speed" && check.status !== "ok");
-  const headline = !report.ok ? "bad" : slow ? "slow" : bad > 0 ? "partly" : "good";
+  const limited = report.checks.some((check) => check.status !== "ok" && check.status !== "warning");
+  const headline = !report.ok ? "bad" : slow ? "slow" : limited ? "partly" : "good";
   return { headline, bad, warn };
 }
 

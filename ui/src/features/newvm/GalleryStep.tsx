@@ -197,19 +197,26 @@ function Gallery({ cards, choice, report, onChoose, onContinue }: GalleryProps) 
   );
 }
 
+/** What follows the title: the version for a family's principal card, what kind of image it is for the others. */
+function aboutOf(card: Card, arch: CardArch | undefined): string {
+  if (card.version) return card.version;
+  const variant = arch?.source.kind === "installer" && card.template.variant !== "desktop" ? "installer" : card.template.variant;
+  return ["installer", "server", "desktop", "minimal"].includes(variant)
+    ? t(`newvm.variant.${variant}` as MessageKey)
+    : variant;
+}
+
 function CardLine({ card, arch }: { card: Card; arch: CardArch | undefined }) {
+  const about = aboutOf(card, arch);
   const size = arch?.source.cached
     ? t("newvm.onThisComputer")
     : arch?.source.size
       ? formatBytes(arch.source.size)
-      : arch?.source.kind === "installer"
-        ? t("newvm.installer")
-        : "";
-  const text = size ? t("newvm.card", { version: card.version, size }) : card.version;
+      : null;
   return (
     <div className="t3 t12 trunc row newvm-card-line" title={card.template.summary}>
       {arch?.source.cached ? <Icon icon={Check} size={12} className="ok-text" /> : null}
-      <span className="trunc">{text}</span>
+      <span className="trunc">{size ? t("newvm.card", { version: about, size }) : about}</span>
     </div>
   );
 }

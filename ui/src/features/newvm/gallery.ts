@@ -35,7 +35,7 @@ export interface Card {
   template: Template;
   /** `Ubuntu`, or the whole name where the short one belongs to another card. */
   title: string;
-  /** What follows the title in small print: `24.04 LTS`, or what makes this card different. */
+  /** What follows the title in small print: `24.04 LTS`; empty where the title has it. */
   version: string;
   kind: Exclude<Kind, "all">;
   arches: CardArch[];
@@ -101,7 +101,7 @@ export function buildCards(templates: Template[]): Card[] {
         ? [{ arch, source, label: `${title} ${archName(arch)}`, key: `${template.id}/${arch}` }]
         : [];
     });
-    return { template, title, version: principal ? version : template.summary, kind: kindOf(template.family), arches };
+    return { template, title, version: principal ? version : "", kind: kindOf(template.family), arches };
   });
 }
 
