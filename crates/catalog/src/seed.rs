@@ -6,6 +6,7 @@
 use nestbox_model::{Error, Result};
 use serde_json::{Map, Value, json};
 use sha_crypt::{PasswordHasher, ShaCrypt};
+use ssh_key::rand_core::{OsRng, RngCore};
 use std::{
     fs::{self, File},
     io::{Seek, SeekFrom, Write},
@@ -189,7 +190,7 @@ fn meta_data(spec: &SeedSpec) -> Vec<u8> {
     format!("{value:#}\n").into_bytes()
 }
 
-/// Our cloud-config, and the user's data as a second part where there is some.
+/// Our cloud-config, after the user's data where there is some.
 fn user_data(spec: &SeedSpec) -> Result<Vec<u8>> {
     let ours = format!("#cloud-config\n{:#}\n", cloud_config(spec)?);
     let Some(theirs) = &spec.user_data else {
@@ -204,18 +205,21 @@ fn user_data(spec: &SeedSpec) -> Result<Vec<u8>> {
         boundary.push('x');
     }
     let mut out = format!(
-        "Content-Type: multipart/mixed; boundary=\"{boundary}\"\nMIME-Version: 1.0\n\n\
-         --{boundary}\nContent-Type: text/cloud-config; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\n\n{ours}\n"
+        "Content-Type: multipart/mixed; boundary=\"{boundary}\"\nMIME-Version: 1.0\n\n--{boundary}\n"
     );
+    // The user's part comes first and ours joins it: of a key that both have, the first value stays; lists (keys,
+    // accounts, commands) are joined. That is cloud-init's only way to have both.
     match kind {
         // It brings its own headers.
-        None => out.push_str(&format!("--{boundary}\n{}\n", theirs.trim_start())),
-        // The user's keys win; lists such as `users` and `runcmd` are joined.
+        None => out.push_str(&format!("{}\n", theirs.trim_start())),
         Some(kind) => out.push_str(&format!(
-            "--{boundary}\nContent-Type: {kind}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\n\
-             X-Merge-Type: list(append)+dict(replace,recurse_list)+str()\n\n{theirs}\n"
+            "Content-Type: {kind}; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\n\n{theirs}\n"
         )),
     }
+    out.push_str(&format!(
+        "--{boundary}\nContent-Type: text/cloud-config; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\n\
+         X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()\n\n{ours}\n"
+    ));
     out.push_str(&format!("--{boundary}--\n"));
     Ok(out.into_bytes())
 }
@@ -290,8 +294,12 @@ fn cloud_config(spec: &SeedSpec) -> Result<Value> {
 
 /// SHA-512 crypt (`$6$`), as every Linux knows it.
 fn crypt(password: &str) -> Result<String> {
+    // 12 bytes become the 16 letters that crypt(3) takes at most. A longer salt, which the hashing crate makes
+    // by itself, is cut by crypt(3), and then no password ever fits.
+    let mut salt = [0; 12];
+    OsRng.fill_bytes(&mut salt);
     let hash = ShaCrypt::default()
-        .hash_password(password.as_bytes())
+        .hash_password_with_salt(password.as_bytes(), &salt)
         .map_err(|error| {
             Error::failed("bad-password", "The password could not be hashed.")
                 .with_detail("system", error.to_string())
@@ -318,216 +326,4 @@ fn image(file: &mut File, files: &[(&str, &[u8])]) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use sha_crypt::{PasswordHashRef, PasswordVerifier};
-    use std::io::Read;
-
-    const KEY: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMtUiBrjwGSOmxRgbrTm2hCKhJmt4c7HoIcLSQg0CVpO ann@example";
-
-    fn spec() -> SeedSpec {
-        SeedSpec {
-            instance_id: "i-1".into(),
-            hostname: "Ann's “Küche”, x=y: #1".into(),
-            user: Some("ann".into()),
-            password: Some("geheim: \"'\\ {}".into()),
-            ssh_keys: vec![KEY.into()],
-            default_user: Some("ubuntu".into()),
-            ..SeedSpec::default()
-        }
-    }
-
-    fn read(path: &Path, name: &str) -> String {
-        let volume =
-            fatfs::FileSystem::new(File::open(path).map(ReadOnly).unwrap(), fatfs::FsOptions::new()).unwrap();
-        assert_eq!(volume.volume_label(), "CIDATA");
-        assert_eq!(
-            volume.read_volume_label_from_root_dir().unwrap().as_deref(),
-            Some("CIDATA")
-        );
-        let mut text = String::new();
-        volume
-            .root_dir()
-            .open_file(name)
-            .unwrap()
-            .read_to_string(&mut text)
-            .unwrap();
-        text
-    }
-
-    /// fatfs wants a writer; nothing is written.
-    struct ReadOnly(File);
-    impl Read for ReadOnly {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            self.0.read(buffer)
-        }
-    }
-    impl Seek for ReadOnly {
-        fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-            self.0.seek(to)
-        }
-    }
-    impl Write for ReadOnly {
-        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-            Err(std::io::Error::other("read-only"))
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_seed_holds_what_was_asked_and_no_password_in_clear() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("seed.img");
-        write(&path, &spec()).unwrap();
-        write(&path, &spec()).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "no temporary file is left"
-        );
-        let meta: Value = serde_json::from_str(&read(&path, "meta-data")).unwrap();
-        assert_eq!(
-            meta,
-            json!({"instance-id": "i-1", "local-hostname": "anns-kuche-x-y-1"})
-        );
-        let text = read(&path, "user-data");
-        let config: Value = serde_json::from_str(text.strip_prefix("#cloud-config\n").unwrap()).unwrap();
-        assert_eq!(
-            config["user"],
-            json!({"name": "ann", "gecos": "ann", "lock_passwd": false})
-        );
-        assert_eq!(config["users"], json!(["default"]));
-        assert_eq!(config["ssh_authorized_keys"], json!([KEY]));
-        assert_eq!(config["growpart"]["mode"], "auto");
-        let hash = config["password"].as_str().unwrap();
-        assert!(hash.starts_with("$6$"), "{hash}");
-        let parsed = PasswordHashRef::new(hash).unwrap();
-        ShaCrypt::default()
-            .verify_password(spec().password.unwrap().as_bytes(), parsed)
-            .unwrap();
-        let raw = fs::read(&path).unwrap();
-        assert!(!raw.windows(6).any(|w| w == b"geheim"));
-        assert!(!format!("{:?}", spec()).contains("geheim"));
-    }
-
-    #[test]
-    fn without_wishes_the_image_s_own_account_stays() {
-        let spec = SeedSpec {
-            instance_id: "i-2".into(),
-            hostname: "web".into(),
-            ssh_keys: vec![KEY.into()],
-            ..SeedSpec::default()
-        };
-        let config = cloud_config(&spec).unwrap();
-        assert_eq!(config.get("user"), None);
-        assert_eq!(config.get("password"), None);
-        assert_eq!(config.get("ssh_pwauth"), None);
-    }
-
-    #[test]
-    fn alpine_s_right_to_be_root_follows_the_name() {
-        let spec = SeedSpec {
-            user: Some("ann".into()),
-            default_user: Some("alpine".into()),
-            ..spec()
-        };
-        assert_eq!(
-            cloud_config(&spec).unwrap()["user"]["doas"],
-            json!(["permit nopass ann"])
-        );
-    }
-
-    #[test]
-    fn the_user_s_data_comes_second_and_whole() {
-        let theirs = "#cloud-config\npackages: [vim]\n";
-        let text = String::from_utf8(
-            user_data(&SeedSpec {
-                user_data: Some(theirs.into()),
-                ..spec()
-            })
-            .unwrap(),
-        )
-        .unwrap();
-        let ours = text.find("\"hostname\"").unwrap();
-        assert!(text.find(theirs).unwrap() > ours);
-        assert!(text.starts_with("Content-Type: multipart/mixed; boundary=\"nestbox-i1\"\n"));
-        assert_eq!(text.matches("--nestbox-i1\n").count(), 2);
-        assert!(text.ends_with("--nestbox-i1--\n"));
-        assert!(text.contains("text/cloud-config; charset=\"utf-8\"\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\nX-Merge-Type"));
-        let script = SeedSpec {
-            user_data: Some("#!/bin/sh\necho nestbox-i1 --nestbox-i1x\n".into()),
-            ..spec()
-        };
-        let text = String::from_utf8(user_data(&script).unwrap()).unwrap();
-        assert!(
-            text.contains("text/x-shellscript") && text.contains("boundary=\"nestbox-i1xx\""),
-            "{text}"
-        );
-        let bad = SeedSpec {
-            user_data: Some("packages: [vim]".into()),
-            ..spec()
-        };
-        assert_eq!(check(&bad).unwrap_err().code, "bad-user-data");
-    }
-
-    #[test]
-    fn refuses_bad_accounts_keys_and_passwords() {
-        for user in ["", "root", "Ann", "1a", "a b", "a:b", "ä", &"a".repeat(33), "-x"] {
-            assert_eq!(check_user(user).unwrap_err().code, "bad-user", "{user}");
-        }
-        for key in [
-            "",
-            "hello",
-            "-----BEGIN OPENSSH PRIVATE KEY-----",
-            &format!("{KEY}\n{KEY}"),
-            "ssh-ed25519 AAAA",
-        ] {
-            assert_eq!(check_ssh_key(key).unwrap_err().code, "bad-ssh-key", "{key}");
-        }
-        for password in ["", "a\nb", &"x".repeat(600)] {
-            let spec = SeedSpec {
-                password: Some((*password).into()),
-                ..spec()
-            };
-            assert_eq!(check(&spec).unwrap_err().code, "bad-password");
-        }
-    }
-
-    #[test]
-    fn host_names_resemble_the_machine_s() {
-        for (name, label) in [
-            ("web", "web"),
-            ("Ubuntu arm64", "ubuntu-arm64"),
-            ("Café №5", "cafe-no5"),
-            ("---", "machine"),
-            ("42", "machine-42"),
-            ("localhost", "localhost-machine"),
-            ("a.b", "a-b"),
-        ] {
-            assert_eq!(hostname(name), label);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn host_names_are_labels(name in "\\PC{0,200}") {
-            let label = hostname(&name);
-            prop_assert!((1..=63).contains(&label.len()));
-            prop_assert!(label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
-            prop_assert!(!label.starts_with('-') && !label.ends_with('-'));
-        }
-        #[test]
-        fn any_name_stays_in_its_place(name in "\\PC{0,60}") {
-            let spec = SeedSpec { hostname: name, ..spec() };
-            let text = user_data(&spec).unwrap();
-            let text = String::from_utf8(text).unwrap();
-            let config: Value = serde_json::from_str(text.strip_prefix("#cloud-config\n").unwrap()).unwrap();
-            prop_assert_eq!(config.as_object().unwrap().len(), 10);
-        }
-    }
-}
+mod tests;

@@ -668,10 +668,8 @@ async fn cancel_leaves_nothing_and_a_waiting_one_takes_over() {
     assert_eq!(one.await.unwrap().unwrap_err().kind, ErrorKind::Cancelled);
     place.mirror.set_rate(None);
     assert!(!two.await.unwrap().unwrap().from_cache);
-    assert!(
-        place.mirror.image_requests().last().unwrap().range.is_some(),
-        "it went on with the part"
-    );
+    let went_on = place.mirror.image_requests().iter().any(|r| r.range.is_some());
+    assert!(went_on, "it went on with the part");
 }
 
 #[tokio::test(flavor = "multi_thread")]
