@@ -221,14 +221,13 @@ fn recognise_raw(source: &dyn Source, probe: &Probe) -> Result<Recognised> {
     if !bootable && let Some(what) = not_a_disk(&probe.head) {
         return Err(unknown(&format!("It is {what}.")));
     }
-    let facts = raw::look(source);
-    if source.length() < LENGTH_MIN && !bootable {
-        return Err(refuse::truncated("it is too short for a disk or an ISO"));
-    }
-    match facts.table {
+    match raw::look(source).table {
         Table::Unknown => Err(unknown(
             "It has neither a known header nor partitions nor a file system.",
         )),
+        _ if source.length() < LENGTH_MIN && !bootable => {
+            Err(refuse::truncated("it is too short for a disk or an ISO"))
+        }
         _ => Ok(Recognised::Raw),
     }
 }

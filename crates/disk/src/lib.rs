@@ -11,6 +11,8 @@ mod chain;
 mod copy;
 mod detect;
 mod fat;
+#[cfg(test)]
+mod hostile;
 mod import;
 mod inspect;
 mod iso;

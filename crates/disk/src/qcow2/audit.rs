@@ -48,7 +48,7 @@ pub fn audit(file: &File, header: &Header) -> Result<Audit> {
     audit_source(&FileSource { file, length }, header)
 }
 
-pub(super) fn audit_source(source: &dyn Source, header: &Header) -> Result<Audit> {
+pub(crate) fn audit_source(source: &dyn Source, header: &Header) -> Result<Audit> {
     let clusters = source.length().div_ceil(header.cluster_size());
     if clusters > CLUSTERS_MAX {
         return Err(refuse::too_large(
