@@ -4,7 +4,7 @@ import { Icon } from "../components";
 import { formatList, t } from "../i18n";
 import { platform } from "../platform";
 import "./shell.css";
-import { openSheet } from "./ui-state";
+import { openSheet, uiState } from "./ui-state";
 
 interface Over {
   names: string[];
@@ -19,7 +19,11 @@ export function DropHost() {
       platform.onFilesDropped((drop) => {
         if (drop.type === "enter") setOver({ names: drop.names, count: drop.count });
         else setOver(null);
-        if (drop.type === "drop" && drop.paths.length > 0) openSheet({ kind: "import", paths: drop.paths });
+        if (drop.type !== "drop" || drop.paths.length === 0) return;
+        // Files dropped on an open Import join it.
+        const { sheet } = uiState();
+        const before = sheet?.kind === "import" ? sheet.paths : [];
+        openSheet({ kind: "import", paths: [...before, ...drop.paths] });
       }),
     [],
   );

@@ -24,7 +24,7 @@ export function Sheets() {
         />
       );
     case "import":
-      return <ImportSheet key={sheet.paths.join("\n")} paths={sheet.paths} onClose={closeSheet} />;
+      return <ImportSheet paths={sheet.paths} onClose={closeSheet} />;
     case "palette":
       return <PaletteSheet onClose={closeSheet} />;
     case "shortcuts":

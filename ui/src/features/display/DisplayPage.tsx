@@ -124,7 +124,7 @@ export function DisplayPage({ machine }: { machine: Machine }) {
           ref={canvas}
           className={live ? "display-canvas" : "display-canvas stale"}
           role="application"
-          // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+           
           tabIndex={0}
           aria-label={t("display.canvas", { name: machine.name })}
           data-frames="0"

@@ -1,7 +1,7 @@
 import { CircleAlert, CircleCheck, CircleX, TriangleAlert } from "lucide-react";
 import { useCallback, useEffect, useReducer, useRef, useState } from "react";
 import { navigate } from "../../app/navigation";
-import { Button, Icon, Ring, Sheet, Tile, toast, useRoving } from "../../components";
+import { Button, Icon, Ring, Sheet, TextField, Tile, toast, useRoving } from "../../components";
 import { type Arch, formatBytes, toApiError, useClient, useDoctor, useImport, useMachines } from "../../data";
 import { t } from "../../i18n";
 import { joinWords } from "../activity/job-words";
@@ -146,6 +146,8 @@ export function ImportSheet({ paths, onClose }: Props) {
             <span>{t("import.more")}</span>
             <span className="link">{t("import.choose")}</span>
           </button>
+          {/* A browser tells no paths, and the service may run on another computer. */}
+          {client.platform.kind === "web" ? <PathField onAdd={(path) => dispatch({ type: "add", paths: [path] })} /> : null}
         </div>
         <div className="import-pane scroll">
           {current ? (
@@ -163,6 +165,25 @@ export function ImportSheet({ paths, onClose }: Props) {
         </div>
       </div>
     </Sheet>
+  );
+}
+
+function PathField({ onAdd }: { onAdd: (path: string) => void }) {
+  const [path, setPath] = useState("");
+  return (
+    <form
+      className="import-path"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (path.trim()) onAdd(path.trim());
+        setPath("");
+      }}
+    >
+      <TextField label={t("import.path")} value={path} onChange={setPath} />
+      <Button type="submit" unavailable={path.trim() === ""}>
+        {t("import.addPath")}
+      </Button>
+    </form>
   );
 }
 
@@ -200,7 +221,7 @@ function ItemList({ items, current, problems, onSelect }: ListProps) {
           <Tile
             small
             glyph={isReady(item) ? item.plan.glyph : item.file.slice(0, 2)}
-            family={(isReady(item) ? (item.plan.system ?? "") : "").split(" ")[0]?.toLowerCase() ?? ""}
+            family={(isReady(item) ? (item.plan.system ?? "") : "").split(" ")[0]?.toLowerCase() || "none"}
           />
           <span className="grow col">
             <span className="medium trunc">{item.file}</span>

@@ -32,7 +32,7 @@ export function ItemDetail({ item, problem, onChoose, onArch, onLeaveOut }: Prop
     );
   }
   const leaveOut = (
-    <Button variant="quiet" aria-label={t("import.leaveOutName", { file: item.file })} onPress={onLeaveOut}>
+    <Button aria-label={t("import.leaveOutName", { file: item.file })} onPress={onLeaveOut}>
       {t("import.leaveOut")}
     </Button>
   );
@@ -65,7 +65,7 @@ function Ready({ item, problem, onChoose, onArch, leaveOut }: ReadyProps) {
   return (
     <div className="import-detail">
       <div className="row import-head">
-        <Tile glyph={plan.glyph} family={(plan.system ?? "").split(" ")[0]?.toLowerCase() ?? ""} />
+        <Tile glyph={plan.glyph} family={(plan.system ?? "").split(" ")[0]?.toLowerCase() || "none"} />
         <div className="grow">
           <h3 className="h1 import-wrap">{plan.system ?? item.file}</h3>
           <div className="t2">
@@ -132,7 +132,6 @@ function Ready({ item, problem, onChoose, onArch, leaveOut }: ReadyProps) {
           {warning}
         </Note>
       ))}
-      <MachineForm item={item} problem={problem} onChoose={onChoose} />
       {iso ? (
         <Note icon={Disc3}>
           <span className="t2">{t("import.isoNote")}</span>
@@ -148,6 +147,7 @@ function Ready({ item, problem, onChoose, onArch, leaveOut }: ReadyProps) {
           />
         </div>
       )}
+      <MachineForm item={item} problem={problem} onChoose={onChoose} />
     </div>
   );
 }

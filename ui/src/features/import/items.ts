@@ -57,7 +57,7 @@ function choiceOf(plan: ImportPlan, name: string): Choice {
 /** A new plan (another architecture was chosen) keeps what the user set himself: the name, the action, the start. */
 function planned(item: Item, plan: ImportPlan, others: { name: string }[]): Item {
   const old = isReady(item) ? item.choice : null;
-  const fresh = choiceOf(plan, old?.name ?? freeName(plan.name, others as Machine[]));
+  const fresh = choiceOf(plan, old?.name ?? freeName(plan.name, others));
   return {
     path: item.path,
     file: item.file,

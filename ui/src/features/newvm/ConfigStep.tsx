@@ -133,14 +133,6 @@ export function ConfigStep(props: Props) {
         }}
       >
         <div className="newvm-form">
-          {failure ? (
-            <div role="alert">
-              <Note tone="bad">
-                <b className="medium">{t("newvm.failed")}</b> {failure.message}
-                {failure.hint ? <p className="t2 newvm-multiline">{failure.hint}</p> : null}
-              </Note>
-            </div>
-          ) : null}
           <TextField
             ref={nameRef}
             label={t("newvm.name")}
@@ -293,6 +285,14 @@ export function ConfigStep(props: Props) {
         </div>
         <input type="submit" hidden />
       </form>
+      {failure ? (
+        <div role="alert" className="newvm-failure">
+          <Note tone="bad">
+            <b className="medium">{t("newvm.failed")}</b> {failure.message}
+            {failure.hint ? <p className="t2 newvm-multiline">{failure.hint}</p> : null}
+          </Note>
+        </div>
+      ) : null}
     </Sheet>
   );
 }

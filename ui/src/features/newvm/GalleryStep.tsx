@@ -4,7 +4,18 @@ import { Button, Icon, Note, SearchField, Segmented, Sheet, Tile, useRoving } fr
 import { formatBytes, formatNumber, speedOf, useClient, useDoctor, useTemplates } from "../../data";
 import type { DoctorReport } from "../../data";
 import { rich, t, type MessageKey } from "../../i18n";
-import { archName, buildCards, type Card, type CardArch, filterCards, findChoice, KINDS, type Kind } from "./gallery";
+import {
+  archName,
+  asArch,
+  buildCards,
+  type Card,
+  type CardArch,
+  filterCards,
+  findChoice,
+  firstChoice,
+  KINDS,
+  type Kind,
+} from "./gallery";
 import "./newvm.css";
 
 const IMAGE_EXTENSIONS = ["iso", "qcow2", "img", "raw"];
@@ -14,7 +25,7 @@ export const timesText = (slowdown: number): string => formatNumber(slowdown, sl
 interface Props {
   choice: string | null;
   onChoose: (key: string) => void;
-  onContinue: () => void;
+  onContinue: (key: string) => void;
   onClose: () => void;
   onImport: (paths: string[]) => void;
   onOpenDoctor: () => void;
@@ -30,7 +41,11 @@ export function GalleryStep(props: Props) {
   const [search, setSearch] = useState("");
   const cards = useMemo(() => buildCards(templates.data ?? []), [templates.data]);
   const shown = useMemo(() => filterCards(cards, kind, search), [cards, kind, search]);
-  const chosen = findChoice(cards, choice);
+  // A filter that hides the choice offers the first match instead: what is not seen is not chosen.
+  const chosen = findChoice(shown, choice) ?? findChoice(shown, firstChoice(shown, asArch(doctor.data?.host.arch)));
+  const goOn = () => {
+    if (chosen && !impossible) onContinue(chosen.arch.key);
+  };
   const speed = chosen ? speedOf(doctor.data, chosen.arch.arch) : undefined;
   const impossible = speed !== undefined && speed.report === undefined;
 
@@ -49,7 +64,7 @@ export function GalleryStep(props: Props) {
       label={t("newvm.title")}
       title={t("newvm.title")}
       onClose={onClose}
-      className="newvm"
+      className="newvm newvm-first"
       headerExtra={
         <div className="newvm-search">
           <SearchField
@@ -58,6 +73,9 @@ export function GalleryStep(props: Props) {
             value={search}
             onChange={setSearch}
             clearLabel={t("newvm.clearSearch")}
+            onKeyDown={(event) => {
+              if (event.key === "Enter") goOn();
+            }}
           />
         </div>
       }
@@ -74,7 +92,7 @@ export function GalleryStep(props: Props) {
             variant="primary"
             unavailable={!chosen || impossible}
             aria-describedby="newvm-speed"
-            onPress={onContinue}
+            onPress={goOn}
           >
             {t("common.continue")}
           </Button>
@@ -96,7 +114,13 @@ export function GalleryStep(props: Props) {
             <b className="medium">{t("newvm.loadFailed")}</b> <span className="t2">{templates.error.message}</span>
           </Note>
         ) : (
-          <Gallery cards={shown} choice={choice} report={doctor.data} onChoose={onChoose} onContinue={onContinue} />
+          <Gallery
+            cards={shown}
+            choice={chosen?.arch.key ?? null}
+            report={doctor.data}
+            onChoose={onChoose}
+            onContinue={goOn}
+          />
         )}
         {templates.data && shown.length === 0 ? (
           <div className="newvm-empty">
@@ -277,7 +301,7 @@ interface SpeedLineProps {
 
 /** Whether the chosen system runs natively here, before anything is made. */
 function SpeedLine({ chosen, report, onOpenDoctor }: SpeedLineProps) {
-  if (!chosen) return null;
+  if (!chosen) return <span className="t3">{t("newvm.speed.nothing")}</span>;
   const system = chosen.arch.label;
   const speed = speedOf(report, chosen.arch.arch);
   const b = (chunks: React.ReactNode[]) => <b className="medium newvm-strong">{chunks}</b>;

@@ -56,8 +56,9 @@ export function NewVmSheet({ onClose, template, arch }: NewVmSheetProps) {
     <GalleryStep
       choice={choice}
       onChoose={setPicked}
-      onContinue={() => {
-        if (chosen) setStep("config");
+      onContinue={(key) => {
+        setPicked(key);
+        setStep("config");
       }}
       onClose={onClose}
       onImport={(paths) => openSheet({ kind: "import", paths })}

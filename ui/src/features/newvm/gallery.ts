@@ -16,7 +16,7 @@ const COMMON: Record<Arch, string> = {
 };
 const ARCH_ORDER: Arch[] = ["x86_64", "aarch64", "riscv64", "i386", "arm", "ppc64", "s390x"];
 
-export const archName = (arch: Arch | string): string => COMMON[arch as Arch] ?? arch;
+export const archName = (arch: string): string => COMMON[arch as Arch] ?? arch;
 
 /** The architecture of this computer, by Doctor's word for it, if we know it. */
 export const asArch = (word: string | undefined): Arch | undefined =>
