@@ -32,6 +32,8 @@ guests: ## builds the small guests that the tests boot (target/guests)
 
 bench: build ## measures Nestbox against its peers on this computer
 	@scripts/setup.sh test
+	@tests/guests/build.sh
+	cargo build --locked -p nestbox-guests -p nestbox-app --examples --bins
 	@node tests/bench/bench.mjs
 
 docs: ## writes docs/openapi.json and docs/errors.md from the code

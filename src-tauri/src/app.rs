@@ -58,7 +58,8 @@ struct Facts {
 /// # Errors
 /// The data directory can't be used, or there is no display to open a window on.
 pub fn run(arguments: Arguments) -> Result<()> {
-    let layout = service::layout(&arguments)?;
+    let layout = nestbox_api::layout(arguments.data_dir)?;
+    service::make_folders(&layout)?;
     let show = Show {
         machine: arguments.machine,
     };

@@ -6,7 +6,6 @@ use crate::{
     service::Service,
     sockets::{Incoming, Outgoing, Sockets},
 };
-use hyper::Method;
 use nestbox_model::{Error, Result};
 use serde::Serialize;
 use serde_json::Value;
@@ -32,23 +31,17 @@ pub async fn api_request(
     path: String,
     body: Option<Value>,
 ) -> Result<ApiResponse> {
-    let method = match method.as_str() {
-        "GET" => Method::GET,
-        "POST" => Method::POST,
-        "PUT" => Method::PUT,
-        "PATCH" => Method::PATCH,
-        "DELETE" => Method::DELETE,
-        _ => {
-            return Err(Error::usage(
-                "bad-method",
-                format!("“{method}” is not a method of the service."),
-            ));
-        }
-    };
-    let answer = service.request(method, &path, body.as_ref()).await?;
+    let answer = service.request(&method, &path, body.as_ref()).await?;
+    let content_type = answer
+        .content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
     let body = if answer.body.is_empty() {
         Value::Null
-    } else if answer.content_type == "application/json" {
+    } else if content_type == "application/json" {
         serde_json::from_slice(&answer.body).map_err(|error| {
             Error::failed("bad-answer", "The service answered something that is not JSON.")
                 .with_detail("system", error.to_string())
@@ -67,7 +60,7 @@ pub async fn api_request(
 /// A picture of the service as raw bytes (an `ArrayBuffer` for the page): cheaper than base64.
 #[tauri::command]
 pub async fn api_picture(service: State<'_, Service>, path: String) -> Result<tauri::ipc::Response> {
-    let answer = service.request(Method::GET, &path, None).await?;
+    let answer = service.request("GET", &path, None).await?;
     if answer.status == 200 && answer.content_type.starts_with("image/") {
         return Ok(tauri::ipc::Response::new(answer.body.to_vec()));
     }

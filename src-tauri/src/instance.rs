@@ -35,7 +35,7 @@ pub enum Claim {
 /// The right to be the window.
 pub struct First {
     listener: UnixListener,
-    _lock: File,
+    lock: File,
 }
 
 /// Becomes the window of this data directory, or brings the one that is there forward.
@@ -60,10 +60,7 @@ pub fn claim(layout: &Layout, show: &Show) -> Result<Claim> {
                 let _ = std::fs::remove_file(&socket_path);
                 let listener =
                     UnixListener::bind(&socket_path).map_err(|error| broken(&socket_path, &error))?;
-                return Ok(Claim::First(First {
-                    listener,
-                    _lock: lock,
-                }));
+                return Ok(Claim::First(First { listener, lock }));
             }
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 if ask(&socket_path, show).is_ok() {
@@ -101,8 +98,10 @@ fn ask(socket: &std::path::Path, show: &Show) -> std::io::Result<()> {
 impl First {
     /// Answers later launches, on a thread of its own, for as long as the program runs.
     pub fn serve(self, on_show: impl Fn(Show) + Send + 'static) {
+        let Self { listener, lock } = self;
         std::thread::spawn(move || {
-            for stream in self.listener.incoming().flatten() {
+            let _held = lock;
+            for stream in listener.incoming().flatten() {
                 match read_request(&stream) {
                     Ok(show) => {
                         on_show(show);

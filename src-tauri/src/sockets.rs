@@ -12,8 +12,8 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
 };
-use tokio::{net::UnixStream, sync::mpsc};
-use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Message;
 
 /// Messages waiting to be sent before a page's `socket_send` waits.
 const OUTGOING_MAX: usize = 64;
@@ -75,22 +75,7 @@ impl Sockets {
         path: &str,
         mut deliver: impl FnMut(Incoming) + Send + 'static,
     ) -> Result<u32> {
-        if !path.starts_with("/v1/") {
-            return Err(Error::usage(
-                "bad-path",
-                format!("“{path}” is not a path of the service."),
-            ));
-        }
-        let stream = service.connect().await?;
-        let (socket, _) = tokio_tungstenite::client_async(format!("ws://nestbox{path}"), stream)
-            .await
-            .map_err(|error| {
-                Error::failed(
-                    "service-unreachable",
-                    "The service of Nestbox refused to open a connection for events.",
-                )
-                .with_detail("system", error.to_string())
-            })?;
+        let socket = service.socket(path).await?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = mpsc::channel(OUTGOING_MAX);
         self.table().insert(id, sender);
@@ -144,7 +129,7 @@ impl Sockets {
 
 /// Moves messages both ways until a side closes; returns why.
 async fn carry(
-    mut socket: WebSocketStream<UnixStream>,
+    mut socket: nestbox_api::RawSocket,
     mut outgoing: mpsc::Receiver<Message>,
     deliver: &mut (impl FnMut(Incoming) + Send),
 ) -> String {
@@ -174,17 +159,14 @@ async fn carry(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nestbox_model::layout::Layout;
     use std::{sync::Arc, time::Duration};
-    use tokio::net::UnixListener;
 
     #[tokio::test]
     async fn messages_travel_both_ways_and_closing_ends_both_sides() {
-        let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::new(folder.path(), folder.path());
-        std::fs::create_dir_all(layout.run()).unwrap();
-        let listener = UnixListener::bind(layout.service_socket()).unwrap();
+        let (_folder, service, listener) = crate::service::tests::listening();
         let echo = tokio::spawn(async move {
+            // The first connection only asks whether anyone is there.
+            drop(listener.accept().await.unwrap());
             let (stream, _) = listener.accept().await.unwrap();
             let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
             while let Some(Ok(message)) = socket.next().await {
@@ -196,7 +178,6 @@ mod tests {
         });
         let sockets = Arc::new(Sockets::default());
         let (sender, mut receiver) = mpsc::unbounded_channel();
-        let service = Service::new(layout);
         let id = sockets
             .open(&service, "/v1/machines/x/console", move |m| {
                 sender.send(m).unwrap()

@@ -10,8 +10,21 @@ use std::process::ExitCode;
 
 const USAGE: &str = "Use: cargo run -p xtask -- CHORE
   lint-arch             the crates keep to ARCHITECTURE.md, files keep to one job's length
+  openapi [--check]     docs/openapi.json from the routes
   errors [--check]      docs/errors.md from the code
 ";
+
+/// The API's description, below the repository's top.
+const OPENAPI: &str = "docs/openapi.json";
+
+fn openapi() -> Result<String, String> {
+    let document = nestbox_api::openapi_json();
+    if document.is_empty() {
+        Err("the OpenAPI document could not be made".into())
+    } else {
+        Ok(document + "\n")
+    }
+}
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +35,8 @@ fn main() -> ExitCode {
             problems.extend(file_size::lint(&root)?);
             Ok(problems)
         }),
+        ["openapi"] => generated::write(&root.join(OPENAPI), &openapi()),
+        ["openapi", "--check"] => generated::check(&root.join(OPENAPI), &openapi(), "openapi"),
         ["errors"] => generated::write(&root.join(error_codes::FILE), &error_codes::document(&root)),
         ["errors", "--check"] => generated::check(
             &root.join(error_codes::FILE),
