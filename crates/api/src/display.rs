@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::{SinkExt, StreamExt};
 use nestbox_display::{Display, WsMessage, serve_viewer};
-use nestbox_model::{Error, Result};
+use nestbox_model::Error;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ impl Displays {
     }
 
     /// An address for one connection to `display`.
-    pub async fn offer(&self, display: Display) -> Result<String> {
+    pub async fn offer(&self, display: Display) -> nestbox_model::Result<String> {
         let port = *self.0.port.get_or_try_init(|| self.open()).await?;
         let token = access::new_token();
         let mut offers = self.0.offers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +49,7 @@ impl Displays {
         Ok(format!("ws://127.0.0.1:{port}/display/{token}"))
     }
 
-    async fn open(&self) -> Result<u16> {
+    async fn open(&self) -> nestbox_model::Result<u16> {
         let failed = |e: std::io::Error| {
             Error::failed("no-loopback", format!("The display's port can't be opened: {e}."))
         };
@@ -100,21 +100,22 @@ async fn connect(
 }
 
 async fn view(display: Display, socket: WebSocket) {
-    let (sink, stream) = socket.split();
-    let sink = sink.with(|message: WsMessage| async move {
-        Ok::<_, axum::Error>(match message {
-            WsMessage::Text(text) => Message::Text(text.into()),
-            WsMessage::Binary(bytes) => Message::Binary(bytes),
-            WsMessage::Close => Message::Close(None),
+    let socket = socket
+        .with(|message: WsMessage| async move {
+            Ok::<_, axum::Error>(match message {
+                WsMessage::Text(text) => Message::Text(text.into()),
+                WsMessage::Binary(bytes) => Message::Binary(bytes),
+                WsMessage::Close => Message::Close(None),
+            })
         })
-    });
-    let stream = stream.filter_map(|message| async move {
-        match message {
-            Ok(Message::Text(text)) => Some(WsMessage::Text(text.to_string())),
-            Ok(Message::Binary(bytes)) => Some(WsMessage::Binary(bytes)),
-            Ok(Message::Close(_)) | Err(_) => Some(WsMessage::Close),
-            Ok(_) => None,
-        }
-    });
-    serve_viewer(display, Box::pin(stream), Box::pin(sink)).await;
+        .filter_map(|message: Result<Message, axum::Error>| async move {
+            match message {
+                Ok(Message::Text(text)) => Some(Ok(WsMessage::Text(text.to_string()))),
+                Ok(Message::Binary(bytes)) => Some(Ok(WsMessage::Binary(bytes))),
+                Ok(Message::Close(_)) => Some(Ok(WsMessage::Close)),
+                Ok(Message::Ping(_) | Message::Pong(_)) => None,
+                Err(error) => Some(Err(error)),
+            }
+        });
+    serve_viewer(display, socket).await;
 }

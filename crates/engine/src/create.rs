@@ -358,7 +358,7 @@ impl Engine {
                     format!("Looking at the image ended unexpectedly: {e}."),
                 )
             })??;
-        let format = match inspection.format() {
+        let format = match inspection.recognised {
             nestbox_model::Recognised::Qcow2 => ImageFormat::Qcow2,
             nestbox_model::Recognised::Raw => ImageFormat::Raw,
             nestbox_model::Recognised::Iso => {

@@ -45,7 +45,7 @@ impl Engine {
         let accelerators = self.0.probe.reports(refresh).await;
         for report in &accelerators {
             usable |= report.usable;
-            if report.name != Accelerator::Tcg && report.arch.is_native() {
+            if report.name != Accelerator::Tcg && Arch::host() == Some(report.arch) {
                 checks.push(accelerator_check(report));
             }
         }
@@ -164,7 +164,7 @@ fn firmware_check(arch: Arch) -> Check {
 }
 
 fn qemu_img_check() -> Check {
-    match nestbox_disk::tools::find_qemu_img() {
+    match nestbox_accel::find_tool("qemu-img") {
         Ok(path) => Check {
             id: "qemu-img".into(),
             status: CheckStatus::Ok,

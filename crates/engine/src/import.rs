@@ -132,9 +132,7 @@ impl Engine {
             worker.step("disk", StepState::Running, None);
             let mut spec = making.spec();
             spec.disks[0].capacity = imported.capacity;
-            if !imported.kept_in_place {
-                spec.disks[0].linked = None;
-            }
+            spec.disks[0].linked = imported.linked.map(|path| path.display().to_string());
             if let Some(wanted) = request.disk.filter(|wanted| *wanted > imported.capacity) {
                 let wanted = check_disk(wanted)?;
                 nestbox_disk::resize(&destination, wanted).await?;

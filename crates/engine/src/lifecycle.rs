@@ -318,7 +318,9 @@ impl Engine {
                 return;
             }
             cell.session = None;
-            cell.display = None;
+            if let Some(display) = cell.display.take() {
+                display.end(reason.as_deref().unwrap_or("The machine is off."));
+            }
             cell.accelerator = None;
             cell.accelerator_reason = None;
             cell.started_at = None;

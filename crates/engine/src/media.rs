@@ -24,7 +24,7 @@ impl Engine {
                     format!("Looking at the file ended unexpectedly: {e}."),
                 )
             })??;
-        if inspection.format() != Recognised::Iso {
+        if inspection.recognised != Recognised::Iso {
             return Err(Error::unsafe_input(
                 "not-a-medium",
                 format!("That is not a CD or DVD image: {path}"),

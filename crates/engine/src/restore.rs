@@ -99,7 +99,6 @@ impl Engine {
                 // The watcher must not report this end as the machine's.
                 let mut cell = handle.write();
                 cell.session = None;
-                cell.display = None;
                 cell.state = MachineState::Starting;
             }
             session.end().await?;

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 /// Thumbnails are really taken at most this often.
 const THUMBNAIL_EVERY: Duration = Duration::from_secs(1);
-const THUMBNAIL_MAX_WIDTH: u32 = 320;
 
 /// A thumbnail and when it was taken.
 pub(crate) struct Thumbnail {
@@ -48,7 +47,7 @@ impl Engine {
         };
         let picture = self.grab(&session).await?;
         let png = encode(picture, |picture| {
-            nestbox_display::thumbnail_png(picture, THUMBNAIL_MAX_WIDTH)
+            nestbox_display::encode_png(&nestbox_display::thumbnail(picture), None)
         })
         .await?;
         // Kept for when the machine is off. A cache: no fsync, and failing to write it harms nothing.

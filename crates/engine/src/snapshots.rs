@@ -98,7 +98,10 @@ impl Overlays {
 async fn overlay(path: &Path, below: &Path, stored_as: &str, capacity: Option<u64>) -> Result<()> {
     let capacity = match capacity {
         Some(capacity) => capacity,
-        None => nestbox_disk::inspect(below)?.capacity(),
+        None => {
+            let file = std::fs::File::open(below).map_err(|e| Error::io("read the UEFI variables", below, &e))?;
+            nestbox_disk::qcow2::Header::read(&file)?.capacity
+        }
     };
     let backing = Backing {
         path: below,

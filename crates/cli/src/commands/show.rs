@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(news("", "ab"), "ab");
         assert_eq!(news("ab", "abc"), "c");
         assert_eq!(news("ab", "ab"), "");
-        let old = "x".repeat(300) + "end";
+        let old = "x".repeat(1000) + "end";
         let new = old[100..].to_owned() + "more";
         assert_eq!(news(&old, &new), "more");
         assert_eq!(news("old", "another"), "another");
