@@ -1,10 +1,11 @@
-import { StrictMode } from "react";
-import { createRoot } from "react-dom/client";
+// The order of layers must be known before any component brings its CSS.
+import "./styles/layers.css";
 import "./styles/fonts.css";
 import "./styles/tokens.css";
-// Layers are declared in base.css, so it comes before any component's CSS.
 import "./styles/base.css";
 import "./styles/motion.css";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
 import { App } from "./app/app";
 import { applyStoredTheme } from "./app/theme";
 

@@ -28,6 +28,13 @@ function toggleInspector(): void {
   setInspector(!(isNarrow() ? inspectorOverlay : inspector));
 }
 
+/** The search field; the palette finds machines where the sidebar is a rail without one. */
+function findMachine(): void {
+  const field = document.querySelector<HTMLInputElement>(".sidebar-search input");
+  if (field?.checkVisibility()) field.focus();
+  else openSheet({ kind: "palette" });
+}
+
 /** Ctrl or Command with a key; true when it was one of ours. */
 function withMod(event: KeyboardEvent, { machine, machines, actions }: Context): boolean {
   const key = event.key.toLowerCase();
@@ -50,7 +57,7 @@ function withMod(event: KeyboardEvent, { machine, machines, actions }: Context):
       openSheet({ kind: "new-vm" });
       return true;
     case "f":
-      document.querySelector<HTMLInputElement>(".sidebar-search input")?.focus();
+      findMachine();
       return true;
     case ",":
       navigate({ page: "settings" });

@@ -19,19 +19,19 @@ function read(): ThemeChoice {
 
 function apply(choice: ThemeChoice, systemDark: boolean): void {
   const dark = choice === "dark" || (choice === "system" && systemDark);
-  document.documentElement.dataset["theme"] = dark ? "dark" : "light";
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
 }
 
 /** Before the first paint: what was chosen last time. */
 export function applyStoredTheme(): void {
   apply(read(), window.matchMedia("(prefers-color-scheme: dark)").matches);
-  if (!platform.facts.gpu) document.documentElement.dataset["motion"] = "off";
+  if (!platform.facts.gpu) document.documentElement.dataset.motion = "off";
 }
 
 /** Keeps the colours as the setting says, and remembers them for the next start. */
 export function useTheme(): void {
   const systemDark = usePrefersDark();
-  const wanted = useConfig().data?.["theme"];
+  const wanted = useConfig().data?.theme;
   const choice = isChoice(wanted) ? wanted : read();
   useEffect(() => {
     apply(choice, systemDark);

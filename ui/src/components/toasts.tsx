@@ -82,7 +82,6 @@ function ToastCard({ item }: { item: Toast }) {
     };
   }, [held, item.id]);
   return (
-    // eslint-disable-next-line jsx-a11y/no-static-element-interactions -- holding only keeps it on screen
     <div
       className={`toast ${held ? "held" : ""} ${item.tone ?? "done"}`}
       onPointerEnter={() => setHeld(true)}

@@ -1,5 +1,5 @@
 import { FolderOpen } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import { Button, Note, SettingRow, TextField } from "../../components";
 import { useEjectMedium, useInsertMedium } from "../../data";
 import { t } from "../../i18n";
@@ -23,7 +23,7 @@ export function CdPanel({ edit }: PanelProps) {
     });
     if (chosen) insert.mutate({ id: machine.id, path: chosen });
   };
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     if (path.trim()) insert.mutate({ id: machine.id, path: path.trim() }, { onSuccess: () => setPath("") });
   };

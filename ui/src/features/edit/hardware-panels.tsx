@@ -74,7 +74,7 @@ function AcceleratorRow({ edit, accelerators }: PanelProps & { accelerators: Acc
   const options = [
     { value: "auto", label: t("edit.acceleratorAuto") },
     ...mine.map((one) => ({
-      value: one.name as string,
+      value: one.name,
       label: t("edit.acceleratorNamed", { name: one.name }),
       ...(one.usable ? {} : { detail: t("edit.acceleratorUnfit", { reason: one.reason }) }),
     })),

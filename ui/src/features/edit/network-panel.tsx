@@ -1,18 +1,10 @@
 import { Plus, Trash2 } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import { Button, IconButton, Note, Segmented, SettingRow, TextField, toast } from "../../components";
 import { type PortForward, useAddPort, useRemovePort } from "../../data";
 import { t } from "../../i18n";
 import type { PanelProps } from "./edit-page";
-
-/** A port number, 0 for an empty field, or null for anything else. */
-export function readPort(text: string): number | null {
-  const trimmed = text.trim();
-  if (trimmed === "") return 0;
-  if (!/^\d{1,5}$/.test(trimmed)) return null;
-  const port = Number(trimmed);
-  return port >= 1 && port <= 65_535 ? port : null;
-}
+import { readPort } from "./read-port";
 
 const addressOf = (port: PortForward): string => `127.0.0.1:${port.host}`;
 
@@ -25,7 +17,7 @@ function AddForm({ machine }: { machine: string }) {
   const hostPort = readPort(host);
   const guestPort = readPort(guest);
   const bad = t("edit.portBad");
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     setTried(true);
     if (hostPort === null || !guestPort) return;

@@ -195,7 +195,7 @@ export function MachineTree({ rows, onToggle }: Props) {
   };
 
   const onFocus = (event: FocusEvent) => {
-    const key = (event.target as HTMLElement).dataset["row"];
+    const key = (event.target as HTMLElement).dataset.row;
     if (key) setFocused(key);
   };
   const onBlur = (event: FocusEvent) => {

@@ -10,17 +10,20 @@ export interface Picture {
   url: string;
   width: number;
   height: number;
-  /** Where the text is, when nearly all of it is black: thumbnails show that part larger. */
-  console: { top: number } | null;
+  /** Where the last line ends (0 to 1), when it is text on black: thumbnails show that part larger. */
+  console: { bottom: number } | null;
 }
 
 /** Pictures kept, at most. */
 const KEEP = 96;
 /** A picture is asked for again after this long at the earliest, in milliseconds. */
 const PERIOD = 1_000;
-/** A console has at most this share of lit pixels. */
-const CONSOLE_SHARE = 0.14;
-const LIT = 48;
+/** A console has at most this share of pixels that differ from its background. */
+const CONSOLE_SHARE = 0.2;
+/** Difference in any channel that counts. */
+const LIT = 24;
+/** Backgrounds of consoles are at most this bright. */
+const DARK = 64;
 
 const cache = new Map<string, Picture>();
 
@@ -42,8 +45,8 @@ function remember(key: string, picture: Picture): void {
 const retire = (url: string) => setTimeout(() => URL.revokeObjectURL(url), 5_000);
 
 function findConsole(image: HTMLImageElement): Picture["console"] {
-  const width = 64;
-  const height = 40;
+  const width = 160;
+  const height = 100;
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
@@ -51,19 +54,18 @@ function findConsole(image: HTMLImageElement): Picture["console"] {
   if (!context) return null;
   context.drawImage(image, 0, 0, width, height);
   const { data } = context.getImageData(0, 0, width, height);
+  const corner = data.subarray(data.length - 4, data.length - 1);
+  if (Math.max(...corner) > DARK) return null;
   let lit = 0;
   let bottom = 0;
-  for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      const at = (y * width + x) * 4;
-      if (Math.max(data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0) > LIT) {
-        lit += 1;
-        bottom = y;
-      }
-    }
+  for (let at = 0; at < data.length; at += 4) {
+    const differs = [0, 1, 2].some((channel) => Math.abs((data[at + channel] ?? 0) - (corner[channel] ?? 0)) > LIT);
+    if (!differs) continue;
+    lit += 1;
+    bottom = Math.floor(at / 4 / width);
   }
   if (lit === 0 || lit > width * height * CONSOLE_SHARE) return null;
-  return { top: Math.max(0, (bottom + 2) / height) };
+  return { bottom: Math.min(1, (bottom + 3) / height) };
 }
 
 async function load(read: () => Promise<Blob>): Promise<Picture> {

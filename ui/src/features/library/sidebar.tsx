@@ -95,7 +95,7 @@ function DoctorLink() {
   const { data: report } = useDoctor();
   const worst = report?.checks.some((check) => check.status === "failed" || check.status === "missing");
   const emulated = report && !report.accelerators.some((one) => one.usable && one.name !== "tcg");
-  const warn = report ? !report.ok || worst || emulated : false;
+  const warn = report !== undefined && (!report.ok || worst === true || emulated === true);
   return (
     <SectionLink
       section="doctor"
@@ -189,7 +189,7 @@ export function Sidebar() {
   const search = useRef<HTMLInputElement>(null);
   const shown = rail ? NO_FILTER : filter;
   const rows = useMemo(() => treeRows(machines ?? [], shown, closed), [machines, shown, closed]);
-  const empty = machines !== undefined && machines.length === 0;
+  const empty = machines?.length === 0;
   return (
     <aside className="sidebar" aria-label={t("shell.sidebar")} data-pane="sidebar">
       <div className="bar" data-tauri-drag-region="">

@@ -14,6 +14,12 @@ interface GuestPictureProps {
   crop?: boolean;
 }
 
+/** Scales to the left of the last lines, so that they end at the lower edge. */
+function consoleCrop(bottom: number): CSSProperties {
+  const hidden = Math.max(0, bottom * CONSOLE_ZOOM - 1);
+  return { transform: `translateY(${Math.round(-hidden * 100)}%) scale(${CONSOLE_ZOOM})`, transformOrigin: "0 0" };
+}
+
 /** A guest's picture, or an empty screen. Decorative: name and state are text beside it. */
 export function GuestPicture({ picture, crop }: GuestPictureProps) {
   if (!picture) {
@@ -23,13 +29,7 @@ export function GuestPicture({ picture, crop }: GuestPictureProps) {
       </span>
     );
   }
-  const zoom: CSSProperties =
-    crop && picture.console
-      ? {
-          transform: `scale(${CONSOLE_ZOOM})`,
-          transformOrigin: `0 ${picture.console.top < 1 / CONSOLE_ZOOM ? 0 : Math.round(picture.console.top * 100)}%`,
-        }
-      : {};
+  const zoom: CSSProperties = crop && picture.console ? consoleCrop(picture.console.bottom) : {};
   return <img className="guest" src={picture.url} alt="" draggable={false} style={zoom} />;
 }
 

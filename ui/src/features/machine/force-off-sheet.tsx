@@ -22,7 +22,6 @@ export function ForceOffSheet({ machine, onClose }: Props) {
       footer={
         <>
           <span className="grow" />
-          {/* eslint-disable-next-line jsx-a11y/no-autofocus -- the harmless answer has the focus */}
           <Button size="lg" onPress={onClose} autoFocus>
             {t("common.cancel")}
           </Button>

@@ -29,7 +29,7 @@ export function MachinePage({ machine, inspector }: Props) {
       extra={
         <>
           <StatePill state={machine.state} />
-          {machine.tags.slice(0, 3).map((tag) => (
+          {machine.tags.slice(1, 4).map((tag) => (
             <span key={tag} className="pill machine-tag">
               {tag}
             </span>

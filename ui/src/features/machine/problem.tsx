@@ -39,7 +39,7 @@ export function Problem({ machine }: { machine: Machine }) {
         actions={
           <>
             {startable ? (
-              <Button variant="primary" icon={RotateCw} onPress={() => actions.start(machine)}>
+              <Button icon={RotateCw} onPress={() => actions.start(machine)}>
                 {t("common.tryAgain")}
               </Button>
             ) : null}

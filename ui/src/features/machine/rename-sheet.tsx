@@ -1,4 +1,4 @@
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import { Button, Sheet, TextField } from "../../components";
 import type { ApiError, Machine } from "../../data";
 import { t } from "../../i18n";
@@ -15,7 +15,7 @@ export function RenameSheet({ machine, onClose }: Props) {
   const [name, setName] = useState(machine.name);
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
-  const save = async (event: FormEvent) => {
+  const save = async (event: SubmitEvent) => {
     event.preventDefault();
     const wanted = name.trim();
     if (wanted === machine.name) {
@@ -42,7 +42,6 @@ export function RenameSheet({ machine, onClose }: Props) {
             error={error}
             maxLength={120}
             // The sheet exists to change this one field.
-            // eslint-disable-next-line jsx-a11y/no-autofocus
             autoFocus
             onFocus={(event) => event.target.select()}
             onChange={(value) => {

@@ -1,5 +1,3 @@
-import type { CSSProperties } from "react";
-
 /** Samples across the width: one a second for a minute. */
 export const SAMPLES = 60;
 const WIDTH = 200;
@@ -10,19 +8,16 @@ export function sparkPaths(values: (number | null)[], max: number): { line: stri
   const top = max > 0 ? max : 1;
   const step = WIDTH / (SAMPLES - 1);
   const start = SAMPLES - values.length;
-  let line = "";
-  let first: number | null = null;
-  let last = 0;
-  values.forEach((value, index) => {
-    if (value === null) return;
-    const x = (start + index) * step;
+  const points = values.flatMap((value, index) => {
+    if (value === null) return [];
     const y = HEIGHT - 2 - (Math.min(value, top) / top) * (HEIGHT - 6);
-    line += `${line ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
-    first ??= x;
-    last = x;
+    return [{ x: ((start + index) * step).toFixed(1), y: y.toFixed(1) }];
   });
-  if (first === null) return { line: "", area: "" };
-  return { line, area: `${line}L${last.toFixed(1)} ${HEIGHT}L${(first as number).toFixed(1)} ${HEIGHT}Z` };
+  const [first] = points;
+  const last = points[points.length - 1];
+  if (!first || !last) return { line: "", area: "" };
+  const line = `M${points.map(({ x, y }) => `${x} ${y}`).join("L")}`;
+  return { line, area: `${line}L${last.x} ${HEIGHT}L${first.x} ${HEIGHT}Z` };
 }
 
 interface Props {
@@ -42,7 +37,7 @@ export function Sparkline({ label, values, max, color }: Props) {
       preserveAspectRatio="none"
       role="img"
       aria-label={label}
-      style={{ color: `var(${color})` } as CSSProperties}
+      style={{ color: `var(${color})` }}
     >
       <path d={area} fill="currentColor" opacity="0.13" />
       <path d={line} fill="none" stroke="currentColor" strokeWidth="1.5" vectorEffect="non-scaling-stroke" />

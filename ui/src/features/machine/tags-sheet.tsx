@@ -1,5 +1,5 @@
 import { Plus, X } from "lucide-react";
-import { type FormEvent, useRef, useState } from "react";
+import { type SubmitEvent, useRef, useState } from "react";
 import { Button, Icon, Sheet, TextField } from "../../components";
 import { type Machine, useMachines } from "../../data";
 import { t } from "../../i18n";
@@ -27,7 +27,7 @@ export function TagsSheet({ machine, onClose }: Props) {
     setText("");
     field.current?.focus();
   };
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     if (!text.includes(",")) add(text);
   };

@@ -23,9 +23,9 @@ const sampleOf = (usage: Usage): Sample => ({
 /** Adds a sample taken at `at`; a new session or a long gap starts afresh. */
 function record(machine: Machine, usage: Usage | undefined, at: number): Sample[] {
   const old = histories.get(machine.id);
-  const fresh = !old || old.started !== machine.started_at || at - old.at > 10_000;
-  const samples = fresh ? [] : old.samples;
-  if (!usage || (!fresh && old.at === at)) return samples;
+  const fresh = old?.started !== machine.started_at || at - old.at > 10_000;
+  const samples = fresh ? [] : (old?.samples ?? []);
+  if (!usage || (!fresh && old?.at === at)) return samples;
   const next = [...samples, sampleOf(usage)].slice(-SAMPLES);
   histories.set(machine.id, { at, started: machine.started_at, samples: next });
   return next;

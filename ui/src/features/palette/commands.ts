@@ -37,6 +37,8 @@ export interface Command {
   group: string;
   label: string;
   detail?: string;
+  /** Further words that find it. */
+  keywords?: string;
   icon: LucideIcon;
   run: () => void;
 }
@@ -172,6 +174,7 @@ export function commands(sources: Sources): Command[] {
           group: t("palette.snapshots"),
           label: t("palette.restore", { name: snapshot.name }),
           detail: t("palette.restoreDetail", { when: formatMoment(snapshot.created_at), machine: machine.name }),
+          keywords: t("palette.snapshots"),
           icon: Clock,
           run: () => snapshotActions.restore(machine, snapshot),
         }))
@@ -186,16 +189,4 @@ export function commands(sources: Sources): Command[] {
       run: () => navigate({ page: "machine", machine: one.id }),
     })),
   ];
-}
-
-/** Parts of `label` that the search found, in order; null when it does not match. */
-export function findIn(label: string, search: string): [from: number, to: number][] | null {
-  const text = label.toLocaleLowerCase();
-  const found: [number, number][] = [];
-  for (const word of search.toLocaleLowerCase().split(/\s+/).filter(Boolean)) {
-    const at = text.indexOf(word);
-    if (at < 0) return null;
-    found.push([at, at + word.length]);
-  }
-  return found.sort((a, b) => a[0] - b[0]);
 }

@@ -7,7 +7,8 @@ import { useMachines, useSnapshots } from "../../data";
 import { t } from "../../i18n";
 import { useMachineActions } from "../machine/use-actions";
 import { useSnapshotActions } from "../snapshots/use-snapshot-actions";
-import { type Command, commands, findIn } from "./commands";
+import { type Command, commands } from "./commands";
+import { findIn } from "./find-in";
 import "./palette.css";
 
 /** Rows drawn at most. */
@@ -45,7 +46,8 @@ export function PaletteSheet({ onClose }: { onClose: () => void }) {
     [machine, machines, list, actions, snapshotActions],
   );
   const found = useMemo(() => {
-    const matching = all.filter((command) => findIn(command.label, search) !== null);
+    // “sna” also finds the snapshots themselves, by the name of their group.
+    const matching = all.filter((command) => findIn(`${command.label} ${command.keywords ?? ""}`, search) !== null);
     // Without a search, the list of machines would bury the rest.
     return (search ? matching : matching.filter((command) => !command.id.startsWith("machine:"))).slice(0, SHOWN);
   }, [all, search]);
@@ -91,7 +93,6 @@ export function PaletteSheet({ onClose }: { onClose: () => void }) {
           spellCheck={false}
           autoComplete="off"
           // The palette is its field.
-          // eslint-disable-next-line jsx-a11y/no-autofocus
           autoFocus
           onChange={(event) => {
             setSearch(event.target.value);

@@ -85,7 +85,6 @@ function RenameField({ machine, snapshot, actions, onDone }: RenameProps) {
       maxLength={120}
       spellCheck={false}
       // Asked for by “Rename”.
-      // eslint-disable-next-line jsx-a11y/no-autofocus
       autoFocus
       onFocus={(event) => event.target.select()}
       onChange={(event) => setName(event.target.value)}
@@ -152,7 +151,6 @@ export function SnapshotItem(props: Props) {
       {open ? (
         <div className="snapshot-actions">
           <Lane id={row.id} lane={row.lane} lanes={lanes} lines={lines} height={ACTIONS_HEIGHT} through />
-          {/* eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus */}
           <div
             role="toolbar"
             aria-label={t("snapshots.actions", { name: snapshot.name })}

@@ -97,7 +97,7 @@ export function SnapshotTree({ machine, tree }: Props) {
   };
 
   const onFocus = (event: FocusEvent) => {
-    const id = (event.target as HTMLElement).dataset["row"];
+    const id = (event.target as HTMLElement).dataset.row;
     if (id) setFocused(id);
   };
 

@@ -1,4 +1,4 @@
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import { Button, SettingRow, Sheet, Switch, TextField } from "../../components";
 import { formatBytes, type Machine, useTakeSnapshot } from "../../data";
 import { toast } from "../../components";
@@ -15,7 +15,7 @@ export function TakeSnapshotSheet({ machine, onClose }: Props) {
   const [name, setName] = useState("");
   const [memory, setMemory] = useState(true);
   const running = machine.state === "running" || machine.state === "paused";
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const wanted = name.trim();
     take.mutate(
@@ -38,7 +38,6 @@ export function TakeSnapshotSheet({ machine, onClose }: Props) {
             onChange={setName}
             maxLength={120}
             // The sheet exists to ask for the name.
-            // eslint-disable-next-line jsx-a11y/no-autofocus
             autoFocus
             hint={t("snapshots.nameHint")}
             error={take.error ? take.error.message : undefined}

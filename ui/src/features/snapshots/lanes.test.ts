@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import type { Snapshot } from "../../data";
+import { withoutHidden } from "./hidden";
+import { layout, NOW, segments } from "./lanes";
+
+const snapshot = (id: string, parent: string | null, minute: number): Snapshot => ({
+  id,
+  name: id,
+  parent,
+  created_at: new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString(),
+  memory: false,
+  size: 1,
+  screenshot: null,
+  notes: "",
+  automatic: false,
+});
+
+const lanesOf = (snapshots: Snapshot[], current: string | null) =>
+  Object.fromEntries(layout(snapshots, current).rows.map((row) => [row.id, row.lane]));
+
+describe("layout", () => {
+  const chain = [snapshot("a", null, 1), snapshot("b", "a", 2), snapshot("c", "b", 3)];
+
+  it("shows Now alone without snapshots", () => {
+    expect(layout([], null)).toEqual({
+      rows: [{ id: NOW, snapshot: undefined, parent: null, lane: 0, level: 1 }],
+      lanes: 1,
+    });
+  });
+
+  it("keeps a chain in lane 0, newest first", () => {
+    const { rows, lanes } = layout(chain, "c");
+    expect(rows.map((row) => row.id)).toEqual([NOW, "c", "b", "a"]);
+    expect(rows.map((row) => row.level)).toEqual([4, 3, 2, 1]);
+    expect(lanes).toBe(1);
+  });
+
+  it("moves what is not the present's chain aside after a restore", () => {
+    expect(lanesOf(chain, "a")).toEqual({ [NOW]: 0, a: 0, b: 1, c: 1 });
+  });
+
+  it("gives branches that run beside each other their own lanes", () => {
+    const tree = [
+      snapshot("a", null, 1),
+      snapshot("b", "a", 2),
+      snapshot("c", "b", 3),
+      snapshot("d", "c", 4),
+      snapshot("e", "b", 5),
+      snapshot("f", "b", 6),
+    ];
+    const lanes = lanesOf(tree, "f");
+    expect(lanes.f).toBe(0);
+    expect(lanes.b).toBe(0);
+    expect(lanes.d).toBe(lanes.c);
+    expect(lanes.e).not.toBe(lanes.d);
+    expect(new Set([lanes.e, lanes.d]).has(0)).toBe(false);
+  });
+
+  it("uses a lane again where the branch before has ended", () => {
+    const tree = [snapshot("a", null, 1), snapshot("x", "a", 2), snapshot("b", "a", 3), snapshot("y", "b", 4), snapshot("c", "b", 5)];
+    const { lanes } = layout(tree, "c");
+    expect(lanes).toBe(2);
+  });
+
+  it("puts a child above its parent whatever the clock said", () => {
+    const rows = layout([snapshot("parent", null, 9), snapshot("child", "parent", 1)], "child").rows;
+    expect(rows.map((row) => row.id)).toEqual([NOW, "child", "parent"]);
+  });
+
+  it("survives lost parents, circles and an unknown present", () => {
+    const odd = [snapshot("a", "gone", 1), snapshot("b", "c", 2), snapshot("c", "b", 3)];
+    const { rows } = layout(odd, "nowhere");
+    expect(rows.map((row) => row.id).sort()).toEqual(["a", "b", "c", NOW].sort());
+    expect(rows[0]?.parent).toBeNull();
+    expect(() => segments(rows)).not.toThrow();
+  });
+
+  it("lays out a thousand snapshots quickly", () => {
+    const many = Array.from({ length: 1_000 }, (_, at) => snapshot(`s${at}`, at === 0 ? null : `s${Math.floor((at - 1) / 2)}`, at));
+    const start = performance.now();
+    layout(many, "s999");
+    expect(performance.now() - start).toBeLessThan(2_000);
+  });
+});
+
+describe("segments", () => {
+  it("draws Now dashed and bends a branch into its parent's lane", () => {
+    const tree = [snapshot("a", null, 1), snapshot("b", "a", 2)];
+    const { rows } = layout(tree, "a");
+    const lines = segments(rows);
+    expect(rows.map((row) => row.id)).toEqual([NOW, "b", "a"]);
+    expect(lines[0]).toEqual([{ lane: 0, into: 0, from: "middle", to: "bottom", dashed: true }]);
+    expect(lines[1]).toContainEqual({ lane: 0, into: 0, from: "top", to: "bottom", dashed: true });
+    expect(lines[2]).toContainEqual({ lane: 1, into: 0, from: "top", to: "middle", dashed: false });
+  });
+});
+
+describe("withoutHidden", () => {
+  it("hangs children and the present on the nearest parent that is left", () => {
+    const list = { current: "c", snapshots: [snapshot("a", null, 1), snapshot("b", "a", 2), snapshot("c", "b", 3), snapshot("d", "c", 4)] };
+    const shown = withoutHidden(list, new Set(["b", "c"]));
+    expect(shown.current).toBe("a");
+    expect(shown.snapshots.map((one) => [one.id, one.parent])).toEqual([
+      ["a", null],
+      ["d", "a"],
+    ]);
+  });
+});
