@@ -25,6 +25,8 @@ pub(crate) struct SessionRecord {
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
     pub memory: MemorySupport,
+    /// Bytes of guest memory.
+    pub ram: u64,
     pub disks: Vec<DiskId>,
     pub nics: Vec<NicId>,
     pub serial_log: PathBuf,
@@ -43,6 +45,7 @@ impl SessionRecord {
             qemu_version: qemu.version_text(),
             started_at: OffsetDateTime::now_utc(),
             memory: qemu.memory,
+            ram: plan.memory,
             disks: plan.disks.iter().map(|disk| disk.id.clone()).collect(),
             nics: plan.nics.iter().map(|nic| nic.id.clone()).collect(),
             serial_log: plan.serial_log.clone(),

@@ -10,7 +10,8 @@
 use super::{
     QemuSession, disks,
     disks::Overlay,
-    memory::{self, MemoryPart},
+    media::FdSet,
+    memory::{self, MemoryPart, Note},
 };
 use crate::{
     FreezeRequest, Frozen, RunState, process,
@@ -58,6 +59,9 @@ struct Progress<'a> {
     was_running: bool,
     cut: bool,
     paused_at: Option<Instant>,
+    /// The memory file as QEMU has it. QEMU opens it again for each of its threads, at a time of its own, so it is
+    /// taken back only when all is over.
+    set: Option<FdSet>,
 }
 
 impl QemuSession {
@@ -87,17 +91,22 @@ impl QemuSession {
             was_running,
             cut: false,
             paused_at: None,
+            set: None,
         };
         let frozen = match &request.memory {
             None => self.freeze_disks(&mut progress).await,
             Some(target) => self.freeze_memory(&mut progress, target).await,
         };
-        match frozen {
+        let frozen = match frozen {
             Ok(paused) => Ok(Frozen {
                 paused_seconds: paused.as_secs_f64(),
             }),
             Err(error) => Err(self.undo(&progress, error).await),
+        };
+        if let Some(set) = &progress.set {
+            self.take_back(&qmp, set).await;
         }
+        frozen
     }
 
     async fn freeze_disks(&self, progress: &mut Progress<'_>) -> Result<Duration> {
@@ -121,7 +130,7 @@ impl QemuSession {
         let part = MemoryPart::begin(target, resident + MARGIN)?;
         prepare(qmp, support.mapped_ram, support.multifd).await?;
         let mut events = qmp.subscribe();
-        self.begin_saving(qmp, &part).await?;
+        self.begin_saving(progress, &part).await?;
         self.wait_for(progress, &mut events, "pre-switchover").await?;
         disks::cut(qmp, progress.overlays)
             .await
@@ -130,6 +139,7 @@ impl QemuSession {
         qmp.raw("migrate-continue", json!({"state": "pre-switchover"}))
             .await?;
         self.wait_for(progress, &mut events, "completed").await?;
+        finalised(qmp).await?;
         if progress.was_running {
             qmp.execute(commands::cont {}).await?;
         } else {
@@ -141,31 +151,33 @@ impl QemuSession {
             .paused_at
             .filter(|_| progress.was_running)
             .map_or(Duration::ZERO, |since| since.elapsed());
-        let (version, mapped) = (self.record.qemu_version.clone(), support.mapped_ram);
+        let note = Note {
+            qemu: self.record.qemu_version.clone(),
+            mapped_ram: support.mapped_ram,
+            ram: self.record.ram,
+            length: 0,
+        };
         let io = |error: &std::io::Error| Error::io("save the machine's memory", target, error);
-        let finished = tokio::task::spawn_blocking(move || part.finish(&version, mapped)).await;
+        let finished = tokio::task::spawn_blocking(move || part.finish(note)).await;
         finished
             .map_err(|error| Error::failed("internal", error.to_string()))?
             .map_err(|error| io(&error))?;
         Ok(paused)
     }
 
-    async fn begin_saving(&self, qmp: &Qmp, part: &MemoryPart) -> Result<()> {
-        if self.record.memory.mapped_ram {
+    async fn begin_saving(&self, progress: &mut Progress<'_>, part: &MemoryPart) -> Result<()> {
+        let qmp = progress.qmp;
+        let begun = if self.record.memory.mapped_ram {
             let set = self.give(qmp, &part.file).await?;
-            let begun = qmp
-                .raw("migrate", json!({"channels": [file_channel(&set.name)]}))
-                .await;
-            // QEMU opened its own descriptors; the set goes away with the last of them.
-            self.take_back(qmp, &set).await;
-            return begun
-                .map(drop)
-                .map_err(|error| explain(error, "its memory could not be saved"));
-        }
-        let name = self.fresh_name("memory");
-        qmp.with_fd(commands::getfd { fdname: name.clone() }, part.file.as_fd())
-            .await?;
-        let begun = qmp.raw("migrate", json!({"uri": format!("fd:{name}")})).await;
+            let channel = file_channel(&set.name);
+            progress.set = Some(set);
+            qmp.raw("migrate", json!({"channels": [channel]})).await
+        } else {
+            let name = self.fresh_name("memory");
+            qmp.with_fd(commands::getfd { fdname: name.clone() }, part.file.as_fd())
+                .await?;
+            qmp.raw("migrate", json!({"uri": format!("fd:{name}")})).await
+        };
         begun
             .map(drop)
             .map_err(|error| explain(error, "its memory could not be saved"))
@@ -282,7 +294,8 @@ impl QemuSession {
                 "The machine was not started to be filled from a memory file.",
             ));
         }
-        if note.mapped_ram && !self.record.memory.mapped_ram {
+        // With a place for every page QEMU itself does not mind when there is more memory than was saved.
+        if note.ram != self.record.ram || note.mapped_ram && !self.record.memory.mapped_ram {
             return Err(unfit(&note.qemu, &self.record.qemu_version));
         }
         let _quiet = Quiet::begin(&self.link.quiet);
@@ -308,13 +321,11 @@ impl QemuSession {
 
     async fn fill(&self, qmp: &Qmp, file: &std::fs::File, mapped_ram: bool) -> Result<()> {
         prepare(qmp, mapped_ram, self.record.memory.multifd).await?;
+        let mut given = None;
         if mapped_ram {
-            let set = self.give(qmp, file).await?;
-            let begun = qmp
-                .raw("migrate-incoming", json!({"channels": [file_channel(&set.name)]}))
-                .await;
-            self.take_back(qmp, &set).await;
-            begun?;
+            let set = given.insert(self.give(qmp, file).await?);
+            qmp.raw("migrate-incoming", json!({"channels": [file_channel(&set.name)]}))
+                .await?;
         } else {
             let name = self.fresh_name("memory");
             qmp.with_fd(commands::getfd { fdname: name.clone() }, file.as_fd())
@@ -341,12 +352,32 @@ impl QemuSession {
         }
         for _ in 0..1000 {
             match Self::state_of(qmp).await? {
-                RunState::Paused => return Ok(()),
+                RunState::Paused => {
+                    if let Some(set) = &given {
+                        self.take_back(qmp, set).await;
+                    }
+                    return Ok(());
+                }
                 RunState::Running => return qmp.execute(commands::stop {}).await.map(drop),
                 _ => tokio::time::sleep(Duration::from_millis(3)).await,
             }
         }
         Err(saving_failed("the guest did not become ready"))
+    }
+}
+
+/// Waits for the moment between "completed" and "the guest may go on": they are not the same.
+async fn finalised(qmp: &Qmp) -> Result<()> {
+    let until = Instant::now() + STALLED;
+    loop {
+        let answer = qmp.raw("query-status", Value::Null).await?;
+        if answer["status"] != "finish-migrate" {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(saving_failed("it did not come to an end"));
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -356,7 +387,7 @@ async fn settle_migration(qmp: &Qmp) -> Result<()> {
     loop {
         let answer = qmp.raw("query-migrate", Value::Null).await?;
         match answer["status"].as_str().unwrap_or("none") {
-            "none" | "completed" | "failed" | "cancelled" => return Ok(()),
+            "none" | "completed" | "failed" | "cancelled" => return finalised(qmp).await,
             "cancelling" => {}
             _ => qmp.execute(commands::migrate_cancel {}).await.map(drop)?,
         }

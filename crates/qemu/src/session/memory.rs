@@ -20,6 +20,8 @@ pub(super) struct Note {
     pub qemu: String,
     /// Every page has its place.
     pub mapped_ram: bool,
+    /// Bytes of guest memory.
+    pub ram: u64,
     /// Bytes before the note.
     pub length: u64,
 }
@@ -62,13 +64,9 @@ impl MemoryPart {
     }
 
     /// Adds the note, makes it durable, gives it its name.
-    pub fn finish(mut self, qemu: &str, mapped_ram: bool) -> std::io::Result<()> {
-        let length = self.file.seek(SeekFrom::End(0))?;
-        let note = serde_json::to_vec(&Note {
-            qemu: qemu.to_owned(),
-            mapped_ram,
-            length,
-        })?;
+    pub fn finish(mut self, mut note: Note) -> std::io::Result<()> {
+        note.length = self.file.seek(SeekFrom::End(0))?;
+        let note = serde_json::to_vec(&note)?;
         let size = u32::try_from(note.len()).map_err(std::io::Error::other)?;
         self.file.write_all(&note)?;
         self.file.write_all(&size.to_le_bytes())?;
@@ -145,16 +143,15 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         let mut part = MemoryPart::begin(&target, 1).unwrap();
         part.file.write_all(&[1; 5000]).unwrap();
-        part.finish("10.0.2", true).unwrap();
-        let (mut file, note) = open(&target).unwrap();
-        assert_eq!(
-            note,
-            Note {
-                qemu: "10.0.2".into(),
-                mapped_ram: true,
-                length: 5000
-            }
-        );
+        let note = Note {
+            qemu: "10.0.2".into(),
+            mapped_ram: true,
+            ram: 1,
+            length: 0,
+        };
+        part.finish(note.clone()).unwrap();
+        let (mut file, read) = open(&target).unwrap();
+        assert_eq!(read, Note { length: 5000, ..note });
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).unwrap();
         for cut in [0, 5, 12, 3000, bytes.len() - 1] {

@@ -21,6 +21,27 @@ pub struct Place {
     pub backend: QemuBackend,
 }
 
+impl Drop for Place {
+    /// A failed test must not leave machines running; what QEMU said is worth reading then.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for folder in std::fs::read_dir(self.folder.path()).unwrap().flatten() {
+            let log = folder.path().join("logs/qemu.log");
+            println!("{}", std::fs::read_to_string(log).unwrap_or_default());
+            let record = std::fs::read(folder.path().join("session.json")).unwrap_or_default();
+            let record: serde_json::Value = serde_json::from_slice(&record).unwrap_or_default();
+            let pid = record["process"]["pid"]
+                .as_i64()
+                .and_then(|pid| i32::try_from(pid).ok());
+            if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+    }
+}
+
 impl Place {
     pub fn new() -> Self {
         Self {
