@@ -1,10 +1,26 @@
 /// <reference types="vitest/config" />
 import react from "@vitejs/plugin-react";
+import { readFileSync } from "node:fs";
 import { defineConfig, type PluginOption } from "vite";
+
+/**
+ * The order in which cascade layers are first named decides who wins, and built chunks load in another order than the sources
+ * import them: so every built style sheet begins with the order.
+ */
+const layerOrder: PluginOption = {
+  name: "layer-order",
+  apply: "build",
+  generateBundle(_options, bundle) {
+    const order = readFileSync(new URL("src/styles/layers.css", import.meta.url), "utf8").trim();
+    for (const file of Object.values(bundle)) {
+      if (file.type === "asset" && file.fileName.endsWith(".css")) file.source = `${order}\n${String(file.source)}`;
+    }
+  },
+};
 
 /** With FIXTURES=1 the dev server answers `/v1` itself; otherwise it passes `/v1` on to a running service. */
 export default defineConfig(async ({ command }) => {
-  const plugins: PluginOption[] = [react()];
+  const plugins: PluginOption[] = [react(), layerOrder];
   const fixtures = command === "serve" && process.env["FIXTURES"] === "1" && !process.env["VITEST"];
   if (fixtures) {
     const { fixtureServer } = await import("./dev/server.mjs");
