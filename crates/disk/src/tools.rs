@@ -50,9 +50,7 @@ pub(crate) async fn repair(path: &Path) -> Result<CheckReport> {
 
 async fn run_check(path: &Path, repair: bool) -> Result<CheckReport> {
     let path = absolute(path)?;
-    let mut arguments: Vec<&OsStr> = ["check", "-q", "-f", "qcow2", "--output=json"]
-        .map(OsStr::new)
-        .to_vec();
+    let mut arguments: Vec<&OsStr> = ["check", "-f", "qcow2", "--output=json"].map(OsStr::new).to_vec();
     if repair {
         arguments.extend(["-r", "all"].map(OsStr::new));
     }

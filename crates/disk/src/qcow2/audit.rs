@@ -133,7 +133,7 @@ impl Walk<'_> {
         let count = usize::try_from(cluster)
             .ok()
             .and_then(|index| self.references.get_mut(index))
-            .ok_or_else(|| refuse::damaged("a table points behind the end of the file"))?;
+            .ok_or_else(|| refuse::truncated("a table lies behind the end of the file"))?;
         *count = count.saturating_add(times);
         Ok(())
     }

@@ -56,7 +56,7 @@ fn tables_that_contradict_each_other_are_refused() {
 
     let path = fresh();
     entry(&path, l1, (1u64 << 50) | COPIED);
-    assert_eq!(refused(&path), "image-damaged", "an L2 table behind the end");
+    assert_eq!(refused(&path), "image-truncated", "an L2 table behind the end");
 
     let path = fresh();
     entry(&path, l2 + 8, (1 << 62) | (1 << 40));

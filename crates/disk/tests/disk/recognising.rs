@@ -297,7 +297,7 @@ pub(crate) fn fat_with_boot_file(name: &str) -> Vec<u8> {
             .collect();
         for piece in (0..2).rev() {
             let mut entry = [0u8; 32];
-            entry[0] = piece as u8 + 1 | if piece == 1 { 0x40 } else { 0 };
+            entry[0] = (piece as u8 + 1) | if piece == 1 { 0x40 } else { 0 };
             entry[11] = 0x0f;
             let mut places = (1..11)
                 .step_by(2)

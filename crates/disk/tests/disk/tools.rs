@@ -1,5 +1,9 @@
 use crate::{Place, be64_at, patch};
 use nestbox_disk::{check, create, inspect, resize};
+use std::{
+    io::{Read, Write},
+    process::Stdio,
+};
 
 #[tokio::test]
 async fn checking_tells_damage_from_waste() {
@@ -11,8 +15,12 @@ async fn checking_tells_damage_from_waste() {
         "{report:?}"
     );
     let block = be64_at(&path, be64_at(&path, 48) as usize) as usize;
-    let clusters = std::fs::metadata(&path).unwrap().len() / 65_536;
-    patch(&path, block + clusters as usize * 2 - 2, &[0, 5]);
+    // One cluster more, marked as used though nobody points to it.
+    let mut content = std::fs::read(&path).unwrap();
+    let clusters = content.len() / 65_536;
+    content.resize((clusters + 1) * 65_536, 0);
+    std::fs::write(&path, content).unwrap();
+    patch(&path, block + clusters * 2, &[0, 1]);
     let report = check(&path).await.unwrap();
     assert!(
         !report.ok && report.corruptions == 0 && report.leaks > 0,
@@ -46,32 +54,20 @@ async fn a_file_in_use_is_said_to_be() {
     let place = Place::new();
     let path = place.path("a.qcow2");
     create(&path, 1 << 30, None).await.unwrap();
-    // Holds QEMU's lock until its input ends.
+    // Holds QEMU's lock until its input ends; the first byte it says means that the image is open.
     let mut holder = std::process::Command::new("qemu-io")
         .args(["-f", "qcow2"])
         .arg(&path)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut code = String::new();
-    for _ in 0..100 {
-        match resize(&path, 2 << 30).await {
-            // It was not open yet; the disk has grown, so ask for more the next time.
-            Ok(()) => {
-                let now = inspect(&path).unwrap().capacity();
-                code = resize(&path, now + (1 << 30))
-                    .await
-                    .map_or_else(|error| error.code, |()| String::new());
-            }
-            Err(error) => code = error.code,
-        }
-        if code == "image-in-use" {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    holder.stdin.as_mut().unwrap().write_all(b"read 0 512\n").unwrap();
+    holder.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    let outcome = resize(&path, 2 << 30).await;
     drop(holder.stdin.take());
     holder.wait().unwrap();
-    assert_eq!(code, "image-in-use");
+    let error = outcome.unwrap_err();
+    assert_eq!((error.code.as_str(), error.exit_code()), ("image-in-use", 4));
+    resize(&path, 2 << 30).await.unwrap();
 }
