@@ -30,7 +30,8 @@ function select(machine: Machine, replace = false): void {
 function JobLine({ machine }: { machine: Machine }) {
   const job = useJob(machine.job);
   return (
-    <span className="machine-job">
+    // The job's own progress bar, in Activity and on the machine's page, has this name: here it is a picture of it.
+    <span className="machine-job" aria-hidden="true">
       <Progress label={job?.title ?? machine.name} value={job?.progress ?? null} />
     </span>
   );

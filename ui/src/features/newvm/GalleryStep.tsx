@@ -74,7 +74,10 @@ export function GalleryStep(props: Props) {
             onChange={setSearch}
             clearLabel={t("newvm.clearSearch")}
             onKeyDown={(event) => {
-              if (event.key === "Enter") goOn();
+              if (event.key !== "Enter") return;
+              // The next step's form has the focus before this key's own action would happen, and would be sent by it.
+              event.preventDefault();
+              goOn();
             }}
           />
         </div>
