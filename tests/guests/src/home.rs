@@ -306,7 +306,6 @@ impl Run {
     ///
     /// # Panics
     /// Otherwise, with all that was printed.
-    #[must_use]
     #[track_caller]
     pub fn ok(self) -> Self {
         assert!(
@@ -324,7 +323,6 @@ impl Run {
     ///
     /// # Panics
     /// Otherwise, with all that was printed.
-    #[must_use]
     #[track_caller]
     pub fn fails_with(self, code: i32) -> Self {
         assert!(
@@ -431,4 +429,44 @@ fn find_binary() -> Result<PathBuf> {
         }
     }
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_command_left_running_ends_with_the_home_and_nothing_else() {
+        let home = TestHome::with_binary("/bin/sh").unwrap();
+        let other = TestHome::with_binary("/bin/sh").unwrap();
+        let bystander = other
+            .run(["-c", "sleep 60 >/dev/null 2>&1 & echo $!"], b"", PATIENCE)
+            .ok()
+            .stdout;
+        // It keeps the pipe open, as a badly started service would.
+        let run = home
+            .run(
+                ["-c", "sleep 60 & echo \"{\\\"home\\\":\\\"$NESTBOX_HOME\\\"}\""],
+                b"",
+                PATIENCE,
+            )
+            .ok();
+        assert_eq!(run.json()["home"], home.path().to_str().unwrap());
+        assert_eq!(home.processes().len(), 1);
+        let path = home.path().to_owned();
+        drop(home);
+        assert!(!path.exists());
+        assert_eq!(other.processes(), [bystander.trim().parse::<u32>().unwrap()]);
+    }
+
+    #[test]
+    fn input_exit_codes_and_error_objects_come_through() {
+        let home = TestHome::with_binary("/bin/sh").unwrap().env("WORD", "x y");
+        let script = "read -r line; echo note >&2; echo \"{\\\"error\\\":{\\\"code\\\":\\\"$line\\\",\\\"kind\\\":\\\"conflict\\\",\\\"message\\\":\\\"$WORD\\\"}}\" >&2; exit 4";
+        let run = home.run(["-c", script], b"name-taken\n", PATIENCE).fails_with(4);
+        assert_eq!(
+            (run.error().code.as_str(), run.error().message.as_str()),
+            ("name-taken", "x y")
+        );
+    }
 }

@@ -227,25 +227,28 @@ impl Serial {
     /// As [`Serial::wait_for`].
     pub fn run(&mut self, command: &str, patience: Duration) -> Result<(String, i32)> {
         self.commands += 1;
-        let mark = format!("mark-{}-", self.commands);
+        let number = self.commands;
+        let (start, end) = (format!("start-{number}-\n"), format!("mark-{number}-"));
         // Split, so that the echo of what is typed isn't taken for the answer.
         let from = self.heard.lock().0.len();
-        self.send_line(&format!("{{ {command}; }}; echo ma''rk-{}-$?-", self.commands))?;
+        self.send_line(&format!(
+            "echo st''art-{number}-; {{ {command}; }}; echo ma''rk-{number}-$?-"
+        ))?;
         self.seen = from;
-        let line = self.wait_for(&mark, patience)?;
-        let code = line
-            .rsplit(&mark)
-            .next()
-            .and_then(|rest| rest.split('-').next())
-            .and_then(|code| code.parse().ok());
+        let line = self.wait_for(&end, patience)?;
         let text = String::from_utf8_lossy(&self.heard.lock().0[from..]).replace('\r', "");
-        let output = text.split_once('\n').map_or("", |(_, rest)| rest);
+        let output = text.split_once(&start).map_or("", |(_, rest)| rest);
         let output = output
-            .split(&mark)
+            .split(&end)
             .next()
             .unwrap_or_default()
             .trim_end()
             .to_owned();
+        let code = line
+            .rsplit(&end)
+            .next()
+            .and_then(|rest| rest.split('-').next())
+            .and_then(|code| code.parse().ok());
         Ok((output, code.unwrap_or(-1)))
     }
 
@@ -400,4 +403,97 @@ fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
 
 fn tail(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(1500)..]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    fn pair() -> (Serial, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        (Serial::over(near.try_clone().unwrap(), near), far)
+    }
+
+    #[test]
+    fn lines_are_found_in_order_whole_and_across_pieces() {
+        let (mut serial, mut guest) = pair();
+        let writer = thread::spawn(move || {
+            for piece in [
+                "boot\r\nnestbox-gu",
+                "est: ready arch=x86_64 medium=disk user=a ip=10.0.2.15 bo",
+                "ots=3\r\nlogin: ",
+            ] {
+                guest.write_all(piece.as_bytes()).unwrap();
+                thread::sleep(Duration::from_millis(20));
+            }
+            guest
+        });
+        let ready = serial.wait_ready(Duration::from_secs(5)).unwrap();
+        assert_eq!(
+            (ready.arch.as_str(), ready.user.as_str(), ready.boots),
+            ("x86_64", "a", 3)
+        );
+        assert_eq!(
+            serial.wait_for("login:", Duration::from_secs(5)).unwrap(),
+            "login:"
+        );
+        let guest = writer.join().unwrap();
+        // What was waited for does not come twice.
+        let silent = serial.wait_for("login:", Duration::from_millis(50)).unwrap_err();
+        assert_eq!(silent.code, "serial-silent");
+        assert!(silent.message.contains("medium=disk"), "{}", silent.message);
+        drop(guest);
+        assert_eq!(
+            serial.wait_for("never", Duration::from_secs(5)).unwrap_err().code,
+            "serial-closed"
+        );
+    }
+
+    #[test]
+    fn a_commands_output_is_told_from_its_echo() {
+        let (mut serial, guest) = pair();
+        let terminal = thread::spawn(move || {
+            use std::io::BufRead;
+            let mut reader = std::io::BufReader::new(guest.try_clone().unwrap());
+            let (mut typed, mut guest) = (Vec::new(), guest);
+            reader.read_until(b'\r', &mut typed).unwrap();
+            // Twice, as when it was typed before the shell asked for it.
+            for _ in 0..2 {
+                guest.write_all(&typed).unwrap();
+                guest.write_all(b"\n").unwrap();
+            }
+            guest
+                .write_all(b"start-1-\r\nfirst\r\nsecond\r\nmark-1-3-\r\n~ $ ")
+                .unwrap();
+        });
+        assert_eq!(
+            serial.run("anything", Duration::from_secs(5)).unwrap(),
+            ("first\nsecond".to_owned(), 3)
+        );
+        terminal.join().unwrap();
+    }
+
+    #[test]
+    fn logs_are_followed_also_when_they_begin_anew() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "one\ntwo\n").unwrap();
+        let mut log = SerialLog::open(file.path());
+        assert_eq!(log.wait_for("tw", Duration::from_secs(5)).unwrap(), "two");
+        std::fs::write(file.path(), "one\n").unwrap();
+        assert_eq!(log.wait_for("one", Duration::from_secs(5)).unwrap(), "one");
+        assert_eq!(
+            log.wait_for("one", Duration::from_millis(60)).unwrap_err().code,
+            "serial-silent"
+        );
+    }
+
+    #[test]
+    fn counters_are_read() {
+        assert_eq!(
+            Counter::parse("nestbox-guest: counter ram=7 disk=6"),
+            Some(Counter { ram: 7, disk: 6 })
+        );
+        assert_eq!(Counter::parse("nestbox-guest: counter ram=7"), None);
+    }
 }
