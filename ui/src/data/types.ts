@@ -296,6 +296,8 @@ export interface AcceleratorReport {
   tested: boolean;
   reason: string;
   cure?: string | null;
+  /** Exact words of the test. */
+  technical?: string | null;
   seconds?: number | null;
   /** How many times slower than native code here, measured; null when not measured. */
   slowdown?: number | null;

@@ -43,7 +43,7 @@ export function CheckRow({ tone, title, children, fix, technical, prominent = fa
         {cure && open ? (
           <div className="doctor-fix" id={id}>
             {cure.text ? (
-              <p className="doctor-text">{cure.command ? cure.text : t("doctor.whatToDo", { text: cure.text })}</p>
+              <p className="doctor-text">{cure.text}</p>
             ) : null}
             {cure.command ? (
               <div className="field doctor-command">

@@ -15,7 +15,7 @@ import { archName } from "../newvm/gallery";
 import { timesText } from "../newvm/GalleryStep";
 import { CheckRow } from "./CheckRow";
 import "./doctor.css";
-import { emulatedOf, type Group, GROUPS, groupOf, sortChecks, toneOf, verdictOf } from "./report";
+import { emulatedOf, type Group, GROUPS, groupOf, sortChecks, toneOf, uniqueChecks, verdictOf } from "./report";
 
 const NAMED = new Set(["qemu-img", "space", "library"]);
 
@@ -31,9 +31,15 @@ function titleOf(check: Check): string {
   return NAMED.has(check.id) ? t(`doctor.check.${check.id}` as MessageKey) : check.id;
 }
 
+/** The exact words of the accelerator's own test. */
+function technicalOf(report: DoctorReport, check: Check): string | null {
+  const name = /^accelerator\.(\w+)$/.exec(check.id)?.[1];
+  return report.accelerators.find((entry) => entry.name === name && entry.technical)?.technical ?? null;
+}
+
 function summaryOf(report: DoctorReport): string {
   const { bad, warn } = verdictOf(report);
-  const checks = t("doctor.checks", { count: report.checks.length });
+  const checks = t("doctor.checks", { count: uniqueChecks(report.checks).length });
   if (bad + warn === 0) return checks;
   const summary = t("doctor.summary", { bad, warn, both: bad > 0 ? (warn > 0 ? "yes" : "bad") : "warn" });
   return t("doctor.summaryLine", { summary, checks });
@@ -147,13 +153,13 @@ function Findings({ report, onCopy }: { report: DoctorReport; onCopy: (command: 
                 <section key={group} aria-label={t(`doctor.group.${group}`)}>
                   <h3 className="sec">{t(`doctor.group.${group}`)}</h3>
                   <ul className="card">
-                    {sortChecks(report.checks.filter((check) => groupOf(check.id) === group)).map((check) => (
+                    {sortChecks(uniqueChecks(report.checks).filter((check) => groupOf(check.id) === group)).map((check) => (
                       <CheckRow
-                        key={check.id}
+                        key={`${check.id} ${check.message}`}
                         tone={toneOf(check, report.ok)}
                         title={titleOf(check)}
                         fix={check.fix}
-                        technical={check.technical}
+                        technical={check.technical ?? technicalOf(report, check)}
                         prominent={group === "speed" && check.status !== "ok"}
                         onCopy={onCopy}
                       >

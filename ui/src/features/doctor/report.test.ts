@@ -37,6 +37,10 @@ describe("findings", () => {
     const sorted = sortChecks([check("a", "ok"), check("b", "warning"), check("c", "missing"), check("d", "ok")]);
     expect(sorted.map((entry) => entry.id)).toEqual(["c", "b", "a", "d"]);
   });
+  it("show the same finding for two processors once", () => {
+    const twice = report({ checks: [check("accelerator.kvm", "warning"), check("accelerator.kvm", "warning")] });
+    expect(verdictOf(twice).warn).toBe(1);
+  });
   it("list as emulated only what has no hardware", () => {
     const found = emulatedOf(
       report({

@@ -22,7 +22,7 @@ export interface Verdict {
 }
 
 export function verdictOf(report: DoctorReport): Verdict {
-  const tones = report.checks.map((check) => toneOf(check, report.ok));
+  const tones = uniqueChecks(report.checks).map((check) => toneOf(check, report.ok));
   const bad = tones.filter((tone) => tone === "failed" || tone === "missing").length;
   const warn = tones.filter((tone) => tone === "warning").length;
   const slow = report.checks.some((check) => groupOf(check.id) === "speed" && check.status !== "ok");
@@ -67,6 +67,15 @@ export function parseFix(fix: string): Fix {
     };
   }
   return { text: fix.trim(), command: null, after: null };
+}
+
+/** One accelerator may be tested for several processors with one and the same finding: it is shown once. */
+export function uniqueChecks(checks: Check[]): Check[] {
+  const seen = new Set<string>();
+  return checks.filter((check) => {
+    const key = `${check.id} ${check.status} ${check.message}`;
+    return seen.has(key) ? false : Boolean(seen.add(key));
+  });
 }
 
 /** Bad findings first, the service's order otherwise. */
