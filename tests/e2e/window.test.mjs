@@ -34,10 +34,10 @@ describe("the window", { skip }, () => {
   test("the first run welcomes and offers a way on", () => watched(setting, "first-run", async () => {
     const window = setting.session;
     const main = await window.get("main", "Welcome", { within: 30_000 });
-    for (const name of ["New VM", "Import", "Open Doctor"]) {
-      if (name === "Open Doctor" && (await window.all("button", "Fix it…")).length) continue;
-      await window.get("button", name, { scope: main });
-    }
+    for (const name of ["New VM", "Import", "Quick start Ubuntu"]) await window.get("button", name, { scope: main });
+    // With acceleration the one, without it the other.
+    await until("the verdict on this computer", async () =>
+      (await window.all("button", "Open Doctor", main)).length || (await window.all("button", "Fix it…", main)).length, { within: 30_000 });
     await window.get("complementary", "Sidebar");
     await setting.keepPicture("welcome");
   }));
@@ -76,7 +76,8 @@ describe("the window", { skip }, () => {
     await window.command("POST", "/window/rect", { width: 1000, height: 700 });
     await until("the new size", async () => (await window.run("return innerWidth")) === 1000);
     // The notice that machines keep running comes once, when some run; none does now.
-    await window.click("button", "Close window");
+    const close = await window.get("button", "Close window");
+    await close.click().catch(() => {}); // The driver may lose the window before it has answered.
     await until("the window to end", async () => window.run("return 1").then(() => false, () => true));
     await window.end();
     await setting.service.get("/v1/service");
@@ -104,7 +105,8 @@ describe("the main road in the window", { skip: skipGuests }, () => {
     await window.click("button", "New VM", { scope: await window.get("main", "Welcome", { within: 30_000 }) });
     await window.click("radio", "Ubuntu arm64", { scope: await window.get("dialog", "New VM") });
     await window.click("button", "Continue");
-    await (await window.get("textbox", "Name")).fill(name);
+    // The form waits for Doctor, which proves accelerators the first time: seconds, more on a busy computer.
+    await (await window.get("textbox", "Name", { within: 60_000 })).fill(name);
     await (await window.get("textbox", "User")).fill("builder");
     await window.click("combobox", "Sign in with");
     await window.click("option", "Key and password");
