@@ -17,7 +17,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::UnixStream,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use vnc::{PixelFormat, VncClient, VncConnector, VncEncoding, VncError, VncEvent, X11Event};
 
@@ -27,6 +27,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const INPUT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A pause this long ends a frame.
 const FRAME_GAP: Duration = Duration::from_millis(2);
+/// A frame is shown after this even while more of it comes.
+const FRAME_MAX: Duration = Duration::from_millis(30);
 /// Bytes of one read. The client queues up to 4096 reads.
 const READ_MAX: usize = 16 * 1024;
 /// Longest clipboard text sent, in bytes.
@@ -81,7 +83,7 @@ impl SessionSource for VncSocket {
             })?;
         Ok(VncSession {
             client,
-            in_frame: false,
+            frame_since: None,
         })
     }
 }
@@ -89,23 +91,25 @@ impl SessionSource for VncSocket {
 /// One connection.
 pub struct VncSession {
     client: VncClient,
-    /// Pixels came since the last frame end.
-    in_frame: bool,
+    /// When the first pixels since the last frame end came.
+    frame_since: Option<Instant>,
 }
 
 impl DisplaySession for VncSession {
     async fn next(&mut self) -> Result<SessionEvent> {
         loop {
-            let event = if self.in_frame {
-                match timeout(FRAME_GAP, self.client.recv_event()).await {
-                    Ok(event) => event,
-                    Err(_) => {
-                        self.in_frame = false;
-                        return Ok(SessionEvent::FrameEnd);
+            let event = match self.frame_since {
+                Some(since) => {
+                    let until = (Instant::now() + FRAME_GAP).min(since + FRAME_MAX);
+                    match timeout_at(until, self.client.recv_event()).await {
+                        Ok(event) => event,
+                        Err(_) => {
+                            self.frame_since = None;
+                            return Ok(SessionEvent::FrameEnd);
+                        }
                     }
                 }
-            } else {
-                self.client.recv_event().await
+                None => self.client.recv_event().await,
             };
             if let Some(event) = self.translate(event.map_err(|error| closed(&error))?)? {
                 return Ok(event);
@@ -133,21 +137,21 @@ impl VncSession {
     fn translate(&mut self, event: VncEvent) -> Result<Option<SessionEvent>> {
         Ok(Some(match event {
             VncEvent::SetResolution(size) => {
-                self.in_frame = false;
+                self.frame_since = None;
                 SessionEvent::Size {
                     width: size.width,
                     height: size.height,
                 }
             }
             VncEvent::RawImage(rect, rgba) => {
-                self.in_frame = true;
+                self.frame_since.get_or_insert_with(Instant::now);
                 SessionEvent::Pixels {
                     rect: to_rect(rect),
                     rgba,
                 }
             }
             VncEvent::Copy(to, from) => {
-                self.in_frame = true;
+                self.frame_since.get_or_insert_with(Instant::now);
                 SessionEvent::Copy {
                     to: to_rect(to),
                     from_x: from.x,

@@ -142,7 +142,12 @@ async fn floods_stay_within_bounds_and_input_gets_through() {
     let server = Server::new(flood);
     let display = server.display();
     let mut viewer = display.attach();
+    let start = Instant::now();
     next_of(&mut viewer, MessageKind::Frame).await;
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "a frame that never ends is shown all the same"
+    );
     let before = resident();
     let start = Instant::now();
     // The viewer takes nothing for a while, as a stuck browser would.

@@ -22,11 +22,14 @@ use tokio::{
 };
 
 /// Serves a red picture, then one green pixel for each number sent to `draw`, on request; passes on what the client says.
+/// `open` counts connections whose client has not left.
 async fn serve(
     mut stream: UnixStream,
     mut draw: watch::Receiver<u16>,
     said: mpsc::UnboundedSender<FromClient>,
+    open: Arc<AtomicUsize>,
 ) {
+    open.fetch_add(1, Ordering::SeqCst);
     handshake(&mut stream, 64, 32).await;
     let (mut reader, mut writer) = stream.into_split();
     let (requests, mut requested) = mpsc::unbounded_channel();
@@ -38,6 +41,7 @@ async fn serve(
                 let _ = said.send(message);
             }
         }
+        open.fetch_sub(1, Ordering::SeqCst);
     });
     while let Some(incremental) = requested.recv().await {
         if !incremental {
@@ -60,22 +64,24 @@ struct Scene {
     draw: watch::Sender<u16>,
     said: mpsc::UnboundedReceiver<FromClient>,
     connections: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
 }
 
 fn scene() -> Scene {
     let (draw, drawn) = watch::channel(0);
     let (says, said) = mpsc::unbounded_channel();
-    let connections = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&connections);
+    let (connections, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count, opened) = (Arc::clone(&connections), Arc::clone(&open));
     let server = Server::new(move |stream| {
         count.fetch_add(1, Ordering::SeqCst);
-        serve(stream, drawn.clone(), says.clone())
+        serve(stream, drawn.clone(), says.clone(), Arc::clone(&opened))
     });
     Scene {
         server,
         draw,
         said,
         connections,
+        open,
     }
 }
 
@@ -240,16 +246,37 @@ async fn nobody_looking_means_no_connection_and_the_last_handle_ends_it() {
     assert!(display.fresh_picture(Duration::from_secs(5)).await.is_some());
     assert!(start.elapsed() < Duration::from_secs(1));
     assert_eq!(scene.connections.load(Ordering::SeqCst), 1);
+    assert_eq!(scene.open.load(Ordering::SeqCst), 1);
     drop(display);
-    // The server's reader sees the end of the connection, and lets go of its sender.
-    let Scene {
-        server,
-        draw,
-        mut said,
-        ..
-    } = scene;
-    drop((server, draw));
-    let _ = timeout(Duration::from_secs(3), said.recv()).await;
+    let left = async {
+        while scene.open.load(Ordering::SeqCst) > 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(2), left)
+        .await
+        .expect("the connection is closed");
+}
+
+#[tokio::test]
+async fn an_unwatched_connection_is_closed_after_a_while_and_opened_again_when_needed() {
+    let scene = scene();
+    let display = scene.server.display();
+    let mut viewer = display.attach();
+    next_of(&mut viewer, MessageKind::Frame).await;
+    drop(viewer);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(
+        scene.open.load(Ordering::SeqCst),
+        1,
+        "kept for one who comes back soon"
+    );
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(scene.open.load(Ordering::SeqCst), 0);
+    assert!(display.picture().is_some(), "the last picture stays");
+    let mut viewer = display.attach();
+    next_of(&mut viewer, MessageKind::Frame).await;
+    assert_eq!(scene.connections.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
