@@ -99,7 +99,8 @@ async fn overlay(path: &Path, below: &Path, stored_as: &str, capacity: Option<u6
     let capacity = match capacity {
         Some(capacity) => capacity,
         None => {
-            let file = std::fs::File::open(below).map_err(|e| Error::io("read the UEFI variables", below, &e))?;
+            let file =
+                std::fs::File::open(below).map_err(|e| Error::io("read the UEFI variables", below, &e))?;
             nestbox_disk::qcow2::Header::read(&file)?.capacity
         }
     };

@@ -137,8 +137,9 @@ impl Engine {
             files::sync_folder(&self.layout().machines())?;
         }
         files::write_spec(&here, &spec)?;
-        library.set_trashed(&spec.id, None)?;
+        // The name first: the old one may be taken outside the trash.
         library.upsert_machine(&spec)?;
+        library.set_trashed(&spec.id, None)?;
         library.finish(journal)?;
         let count = library.snapshot_counts()?.get(&spec.id).copied().unwrap_or(0);
         let handle = Arc::new(Handle::new(spec, MachineState::Stopped));
@@ -175,6 +176,9 @@ impl Engine {
         // The rename is one step: the folder is in one place, and the index follows it.
         let in_trash = self.layout().trashed(id).path().exists();
         let deleted_at = in_trash.then(OffsetDateTime::now_utc);
+        if let (false, Ok(spec)) = (in_trash, files::read_spec(&self.folder(id))) {
+            self.library().upsert_machine(&spec)?;
+        }
         self.library().set_trashed(id, deleted_at)
     }
 }
