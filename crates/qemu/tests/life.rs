@@ -267,3 +267,48 @@ fn kill(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }
+
+#[tokio::test]
+async fn every_installed_architecture_starts() {
+    use nestbox_model::{Accelerator, Arch, Firmware};
+    let place = Place::new();
+    for arch in [
+        Arch::Aarch64,
+        Arch::Riscv64,
+        Arch::I386,
+        Arch::Arm,
+        Arch::S390x,
+        Arch::Ppc64,
+    ] {
+        if place.backend.capabilities(arch).await.is_err() {
+            println!("skipped: no QEMU for {arch}");
+            continue;
+        }
+        let mut plan = place.counting_plan();
+        plan.arch = arch;
+        plan.accelerator = Accelerator::Tcg;
+        plan.memory = 256 << 20;
+        let session = place.launch(&plan).await;
+        // A board without firmware of its own may stop its processors at once, but it must have come up.
+        assert!(session.pid() > 0);
+        let _ = session.end().await;
+
+        if let Ok(found) = nestbox_qemu::firmware::find(arch, Firmware::Uefi)
+            && found.vars_template.is_some()
+        {
+            let vars = place.disks(&plan).join("vars.qcow2");
+            nestbox_qemu::firmware::make_vars(&found, &vars).await.unwrap();
+            plan.firmware = Firmware::Uefi;
+            plan.firmware_code = Some(found.code);
+            plan.nvram = Some(vec![nestbox_qemu::ImageRef {
+                path: vars.clone(),
+                format: nestbox_model::ImageFormat::Qcow2,
+            }]);
+            let session = place.launch(&plan).await;
+            assert_eq!(state(&session).await, RunState::Running, "{arch}");
+            assert_eq!(session.active_images().await.unwrap().nvram, Some(vars));
+            session.screenshot(&place.path("p.png")).await.unwrap();
+            session.end().await.unwrap();
+        }
+    }
+}

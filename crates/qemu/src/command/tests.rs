@@ -93,7 +93,7 @@ fn plan(arch: Arch) -> MachinePlan {
 fn lines(plan: &MachinePlan) -> String {
     let mut text = String::new();
     for word in command_line(plan, &qemu(plan.arch)) {
-        let option = word.starts_with('-') && word[1..].starts_with(|c: char| c.is_ascii_lowercase());
+        let option = word.starts_with('-') && word[1..].starts_with(|c: char| c.is_ascii_alphabetic());
         text.push_str(if text.is_empty() {
             ""
         } else if option {
@@ -242,7 +242,8 @@ fn aarch64_goes_on_from_memory_with_a_snapshot_chain() {
     -device virtio-rng-pci,rng=entropy,id=rng
     -device virtio-balloon-pci,id=balloon,deflate-on-oom=on,free-page-reporting=on
     -device virtio-serial-pci,id=channels
-    -device virtserialport,bus=channels.0,chardev=agent,name=org.qemu.guest_agent.0,id=agent-port -S
+    -device virtserialport,bus=channels.0,chardev=agent,name=org.qemu.guest_agent.0,id=agent-port
+    -S
     -incoming defer
     "#);
 }

@@ -36,7 +36,7 @@ impl QemuSession {
     }
 
     /// What is behind the device of a disk.
-    fn inserted<'a>(devices: &'a [Value], fits: impl Fn(&str) -> bool) -> Option<&'a Value> {
+    fn inserted(devices: &[Value], fits: impl Fn(&str) -> bool) -> Option<&Value> {
         let device = devices
             .iter()
             .find(|device| device["qdev"].as_str().is_some_and(&fits))?;

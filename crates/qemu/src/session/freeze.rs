@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     FreezeRequest, Frozen, RunState, process,
-    qmp::{Qmp, QmpEvent, SILENT, tame},
+    qmp::{Qmp, QmpEvent, REFUSED, SILENT, tame},
     trouble,
 };
 use nestbox_model::{Error, Result};
@@ -440,6 +440,9 @@ fn saving_failed(why: &str) -> Error {
 
 /// A refusal of QEMU's as a failed snapshot.
 fn explain(error: Error, what: &str) -> Error {
+    if error.code != REFUSED {
+        return error;
+    }
     let words = error
         .details
         .get("technical")

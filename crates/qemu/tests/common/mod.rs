@@ -1,5 +1,5 @@
 //! Machines for the tests: a real QEMU under emulation, and a boot sector for a guest.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
 use nestbox_model::{Accelerator, Arch, DiskId, Firmware, ImageFormat, MachineId, layout::RunFolder};
 use nestbox_qemu::{
