@@ -1,5 +1,7 @@
 //! What hands and eyes do: media, ports, keys, pictures, numbers.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod common;
 
 use common::{Place, event, overlay, until};

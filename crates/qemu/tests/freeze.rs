@@ -1,5 +1,7 @@
 //! Freezing and going on: memory, disks and UEFI variables of the same instant.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod common;
 
 use common::{Place, counted_past, numbers, overlay, serial, state};

@@ -1,5 +1,7 @@
 //! A machine's life: launch, pause, adopt, end, and every way of dying.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod common;
 
 use common::{Place, ended, event, state, until};
