@@ -155,7 +155,7 @@ async fn what_died_unwatched_is_told_once() {
         .unwrap();
     match place.backend.adopt(&plan.run).await.unwrap() {
         Adoption::Gone { reason } => {
-            assert_eq!(reason.as_deref(), Some("The disk of this computer is full."))
+            assert_eq!(reason.as_deref(), Some("The disk of this computer is full."));
         }
         _ => panic!("must be gone"),
     }
