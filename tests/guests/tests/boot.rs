@@ -208,7 +208,7 @@ fn disk_guest(program: &str, arch: &str, image: &Path, board: &[&str]) {
 
     serial.wait_for("nestbox-guest: grown disk=", BOOT).unwrap();
     let ready = serial.wait_ready(BOOT).unwrap();
-    println!(
+    eprintln!(
         "{arch} guest ready after {:.1} s",
         started.elapsed().as_secs_f64()
     );
