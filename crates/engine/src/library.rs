@@ -208,10 +208,10 @@ impl Engine {
                 {
                     let mut cell = handle.write();
                     cell.accelerator = Some(session.accelerator());
-                    cell.accelerator_reason = Some("It was running when Nestbox came back.".into());
                     cell.started_at = Some(session.started_at());
                 }
                 self.attach_session(handle, session).await;
+                self.explain_accelerator(handle);
             }
             Ok(Adoption::Gone { reason }) => {
                 let mut cell = handle.write();
@@ -224,6 +224,24 @@ impl Engine {
                 handle.write().reason = Some(error.message);
             }
         }
+    }
+
+    /// Why an adopted machine runs as it does. The verdict may have to be proved anew, which no start waits for.
+    fn explain_accelerator(&self, handle: &Arc<Handle>) {
+        let (engine, handle) = (self.clone(), handle.clone());
+        tokio::spawn(async move {
+            let (arch, accelerator) = {
+                let cell = handle.read();
+                (cell.spec.arch, cell.accelerator)
+            };
+            let Some(accelerator) = accelerator else { return };
+            let reason = match engine.0.probe.choose(arch, None).await {
+                Ok(choice) if choice.accelerator == accelerator => choice.reason,
+                _ => format!("It was started with {accelerator}."),
+            };
+            handle.write().accelerator_reason = Some(reason);
+            engine.tell_machine(nestbox_model::EventKind::MachineChanged, &handle, None);
+        });
     }
 
     /// Compares the index with the folders; with `rebuild`, makes the index anew from them. Nothing is deleted.
