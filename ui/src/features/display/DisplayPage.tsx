@@ -14,7 +14,7 @@ import {
   useStartMachine,
   useStopMachine,
 } from "../../data";
-import { language, t } from "../../i18n";
+import { t } from "../../i18n";
 import "./display.css";
 import { Overlay } from "./Overlay";
 import { type Held, SendKeys } from "./SendKeys";
@@ -89,8 +89,8 @@ export function DisplayPage({ machine }: { machine: Machine }) {
   const screenshot = async () => {
     try {
       const picture = await client.screenshot(machine.id);
-      const date = new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "medium" }).format(new Date());
-      // Colons and slashes are not for file names.
+      // The Swedish way of writing a moment sorts by time; colons and slashes are not for file names.
+      const date = new Date().toLocaleString("sv-SE").replaceAll(":", ".");
       const name = t("display.screenshotName", { name: machine.name, date }).replace(/[\\/:*?"<>|]/g, "-");
       const saved = await platform.saveFile(name, picture);
       if (saved !== null) toast({ title: t("display.screenshotSaved"), detail: saved });

@@ -46,7 +46,8 @@ export function StatsPanel({ session, size, encoding, onCopy }: Props) {
       t("display.stats.size"),
       size ? t("display.stats.sizeValue", { width: String(size.width), height: String(size.height) }) : t("common.none"),
     ],
-    [t("display.stats.encoding"), encoding ?? t("common.none")],
+    // The socket itself carries plain RGBA; a service that knows how the guest's picture reached it says so.
+    [t("display.stats.encoding"), encoding ?? t("display.stats.rgba")],
   ];
   const verdict =
     !numbers || numbers.fps === 0 ? "still" : numbers.p95 !== null && numbers.p95 > SMOOTH ? "behind" : "smooth";

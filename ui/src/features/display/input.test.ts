@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Keyboard, type KeyEventLike } from "./keyboard";
-import { keysymOf } from "./keysym";
+import { keysymOf, positionOf } from "./keysym";
 import { toGuest, toRfbButtons, Wheel, WHEEL_DOWN, WHEEL_UP } from "./pointer";
 import { percentile, StatsRecorder } from "./stats";
 
@@ -38,10 +38,31 @@ describe("keysymOf", () => {
   ])("%s (%s) is right", (name, code, location, keysym) => {
     expect(keysymOf({ key: name, code, location })).toBe(keysym);
   });
-  it("falls back to the position of dead keys and gives nothing for unknown ones", () => {
-    expect(keysymOf({ key: "Dead", code: "Quote", location: 0 })).toBe(0x27);
+  it("gives nothing for unknown ones", () => {
+    expect(keysymOf({ key: "Dead", code: "Quote", location: 0 })).toBeNull();
     expect(keysymOf({ key: "Unidentified", code: "", location: 0 })).toBeNull();
     expect(keysymOf({ key: "constructor", code: "", location: 0 })).toBeNull();
+  });
+});
+
+describe("positionOf", () => {
+  it.each([
+    ["a German z is where the guest's y is", "z", "KeyY", false, false, 0x79, false],
+    ["a French & is the guest's 1", "&", "Digit1", false, false, 0x31, false],
+    ["a shifted 4 is the 4 key", "$", "Digit4", true, false, 0x34, false],
+    ["a dead key has a place", "Dead", "Quote", false, false, 0x27, false],
+    ["letters follow Shift", "A", "KeyA", true, false, 0x41, false],
+    ["and Caps Lock", "A", "KeyA", false, true, 0x41, false],
+    ["and both", "a", "KeyA", true, true, 0x61, false],
+    ["a program that types $ means Shift", "$", "Digit4", false, false, 0x34, true],
+    ["and so for letters", "A", "KeyA", false, false, 0x41, true],
+  ])("%s", (_what, name, code, shiftKey, capsLock, keysym, needsShift) => {
+    expect(positionOf({ key: name, code, location: 0, shiftKey }, capsLock)).toEqual({ keysym, needsShift });
+  });
+  it("leaves other keys to their names", () => {
+    for (const code of ["Numpad5", "F1", "IntlBackslash", "", "constructor"]) {
+      expect(positionOf({ key: "5", code, location: 0, shiftKey: false }, false), code).toBeNull();
+    }
   });
 });
 
@@ -61,6 +82,11 @@ describe("Keyboard", () => {
     keyboard.down(key("KeyA", "A", { shiftKey: true }));
     keyboard.up(key("KeyA", "a"));
     expect(sent).toEqual(["+41", "-41"]);
+  });
+  it("presses Shift for characters that a program typed without it", () => {
+    keyboard.down(key("Digit4", "$"));
+    keyboard.up(key("Digit4", "$"));
+    expect(sent).toEqual(["+ffe1", "+34", "-ffe1", "-34"]);
   });
   it("gives the keyboard back on Ctrl+Alt alone", () => {
     keyboard.down(key("ControlLeft", "Control", { location: 1, ctrlKey: true }));

@@ -1,5 +1,5 @@
 /** The guest's keyboard: what is held down, what to send, and when to give the keyboard back. Knows no DOM. */
-import { keysymOf, type KeyLike } from "./keysym";
+import { keysymOf, type KeyLike, positionOf } from "./keysym";
 
 export interface KeyEventLike extends KeyLike {
   ctrlKey: boolean;
@@ -8,6 +8,7 @@ export interface KeyEventLike extends KeyLike {
   metaKey: boolean;
   /** An input method is at work: the key is not the guest's. */
   isComposing?: boolean;
+  getModifierState?(key: string): boolean;
 }
 
 export interface KeyboardSink {
@@ -27,6 +28,8 @@ const MODIFIERS: Record<string, keyof Pick<KeyEventLike, "ctrlKey" | "altKey" | 
   MetaRight: "metaKey",
 };
 
+const SHIFT = 0xffe1;
+
 const isControl = (code: string): boolean => code === "ControlLeft" || code === "ControlRight";
 const isAlt = (code: string): boolean => code === "AltLeft" || code === "AltRight";
 
@@ -45,10 +48,13 @@ export class Keyboard {
     if (event.isComposing) return;
     const code = event.code || event.key;
     this.sync(event, code);
-    const keysym = this.held.get(code) ?? keysymOf(event);
+    const place = positionOf(event, event.getModifierState?.("CapsLock") ?? false);
+    const keysym = this.held.get(code) ?? place?.keysym ?? keysymOf(event);
     if (keysym === null) return;
     this.held.set(code, keysym);
+    if (place?.needsShift) this.sink.key(SHIFT, "ShiftLeft", true);
     this.sink.key(keysym, event.code, true);
+    if (place?.needsShift) this.sink.key(SHIFT, "ShiftLeft", false);
     this.updateChord(code);
   }
 

@@ -1,6 +1,7 @@
 /**
- * X11 keysyms from keyboard events. Named keys by table (X.Org `keysymdef.h` values); Latin-1 characters are
- * their own keysym; every other character is 0x01000000 + its code point.
+ * X11 keysyms from keyboard events. Keys of the main block by their place; named keys by table (X.Org
+ * `keysymdef.h` values); of the rest, Latin-1 characters are their own keysym and every other character is
+ * 0x01000000 + its code point.
  */
 
 const UNICODE_BASE = 0x0100_0000;
@@ -80,11 +81,42 @@ const NUMPAD: Record<string, number> = {
   "*": 0xffaa, "+": 0xffab, ",": 0xffac, "-": 0xffad, ".": 0xffae, "/": 0xffaf, "=": 0xffbd,
 };
 
-/** US characters by position: what a key types where the layout says only “dead” or nothing. */
-const BY_CODE: Record<string, string> = {
-  Backquote: "`", Minus: "-", Equal: "=", BracketLeft: "[", BracketRight: "]", Backslash: "\\",
-  Semicolon: ";", Quote: "'", Comma: ",", Period: ".", Slash: "/", IntlBackslash: "\\", Space: " ",
+/**
+ * The main block by position, as a US keyboard labels it: [plain, with Shift]. The guest has a layout of its own,
+ * so what is sent is the place of a key; QEMU turns these keysyms back into the same places.
+ */
+const POSITIONS: Record<string, readonly [string, string]> = {
+  Backquote: ["`", "~"], Minus: ["-", "_"], Equal: ["=", "+"],
+  Digit1: ["1", "!"], Digit2: ["2", "@"], Digit3: ["3", "#"], Digit4: ["4", "$"], Digit5: ["5", "%"],
+  Digit6: ["6", "^"], Digit7: ["7", "&"], Digit8: ["8", "*"], Digit9: ["9", "("], Digit0: ["0", ")"],
+  BracketLeft: ["[", "{"], BracketRight: ["]", "}"], Backslash: ["\\", "|"],
+  Semicolon: [";", ":"], Quote: ["'", '"'], Comma: [",", "<"], Period: [".", ">"], Slash: ["/", "?"],
 };
+const LETTER = /^Key([A-Z])$/;
+
+const codeOf = (character: string): number => character.codePointAt(0) ?? 0;
+
+export interface Position {
+  /** Keysym to send. Letters follow Shift and Caps Lock, because QEMU compares their case with both. */
+  keysym: number;
+  /** The key came as its shifted character without Shift (typed by a program): Shift has to be pressed with it. */
+  needsShift: boolean;
+}
+
+/** The key by its place, or null where its place is not in the main block (or not known). */
+export function positionOf(event: KeyLike & { shiftKey: boolean }, capsLock: boolean): Position | null {
+  const letter = LETTER.exec(event.code)?.[1];
+  const pair = letter
+    ? ([letter.toLowerCase(), letter] as const)
+    : Object.hasOwn(POSITIONS, event.code)
+      ? POSITIONS[event.code]
+      : undefined;
+  if (!pair) return null;
+  const [plain, shifted] = pair;
+  const needsShift = !event.shiftKey && !capsLock && event.key === shifted;
+  const upper = letter !== undefined && (needsShift || event.shiftKey !== capsLock);
+  return { keysym: codeOf(upper ? shifted : plain), needsShift };
+}
 
 /** The part of a KeyboardEvent that decides. */
 export interface KeyLike {
@@ -97,15 +129,6 @@ export interface KeyLike {
 export function keysymOfCodePoint(codePoint: number): number {
   const latin1 = (codePoint >= 0x20 && codePoint <= 0x7e) || (codePoint >= 0xa0 && codePoint <= 0xff);
   return latin1 ? codePoint : UNICODE_BASE + codePoint;
-}
-
-function byPosition(code: string): number | null {
-  const letter = /^Key([A-Z])$/.exec(code)?.[1];
-  if (letter) return keysymOfCodePoint((letter.toLowerCase().codePointAt(0) ?? 0));
-  const digit = /^Digit([0-9])$/.exec(code)?.[1];
-  if (digit) return keysymOfCodePoint(digit.codePointAt(0) ?? 0);
-  const character = BY_CODE[code];
-  return character === undefined ? null : keysymOfCodePoint(character.codePointAt(0) ?? 0);
 }
 
 /** The keysym of a key, or null when it has none (and nothing should be sent). */
@@ -126,5 +149,5 @@ export function keysymOf({ key, code, location }: KeyLike): number | null {
     }
     return keysymOfCodePoint(codePoint);
   }
-  return byPosition(code);
+  return null;
 }

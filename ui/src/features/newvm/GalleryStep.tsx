@@ -281,7 +281,8 @@ function Legend({ report }: { report: DoctorReport | undefined }) {
   const measured = report?.accelerators.flatMap((entry) =>
     entry.name === "tcg" && entry.usable && entry.slowdown ? [entry.slowdown] : [],
   );
-  const worst = measured && measured.length > 0 ? Math.max(...measured) : null;
+  const least = measured && measured.length > 0 ? timesText(Math.min(...measured)) : null;
+  const most = measured && measured.length > 0 ? timesText(Math.max(...measured)) : null;
   return (
     <div className="row t3 t12 newvm-legend">
       <span className="row newvm-key native">
@@ -290,7 +291,11 @@ function Legend({ report }: { report: DoctorReport | undefined }) {
       </span>
       <span className="row newvm-key">
         <i />
-        {worst ? t("newvm.emulatedTimes", { times: timesText(worst) }) : t("newvm.emulated")}
+        {least === null || most === null
+          ? t("newvm.emulated")
+          : least === most
+            ? t("newvm.emulatedTimes", { times: most })
+            : t("newvm.emulatedRange", { least, most })}
       </span>
     </div>
   );
