@@ -87,7 +87,10 @@ export const useImport = (): Write<JobStarted, ImportRequest> =>
   useWrite((client, request) => client.import(request), putStarted);
 
 function putStarted(queries: QueryClient, started: JobStarted): void {
-  putMachine(queries, started.machine);
+  // A quick job may be over before its answer is here: a machine that events told of is newer than the answer's.
+  queries.setQueryData<Machine[]>(keys.machines, (list) =>
+    list?.some((machine) => machine.id === started.machine.id) ? list : list && [...list, started.machine],
+  );
   putJob(queries, started.job);
 }
 

@@ -60,7 +60,9 @@ export function CreatingPage({ machine }: { machine: Machine }) {
           />
           <Controls job={job} importing={importing} onCancel={() => (cancelled.current = true)} />
           {job && job.steps.length > 0 ? (
-            <ol className="card" aria-label={t("creating.steps")}>
+            // WebKit takes a list without bullets for none.
+            // eslint-disable-next-line jsx-a11y/no-redundant-roles
+            <ol className="card" role="list" aria-label={t("creating.steps")}>
               {job.steps.map((step) => (
                 <StepRow key={step.id} step={step} job={job} />
               ))}
