@@ -93,12 +93,19 @@ describe("the main road in the window", { skip: skipGuests }, () => {
   before(async () => {
     setting = await Setting.make();
     await setting.display();
-    await setting.mirror("--rate", String(12 << 20));
+    await setting.mirror("--rate", String(3 << 20));
     await setting.window();
     road = new GuestSession(setting, name);
   });
   after(() => setting?.close());
-  const step = (title, body) => test(title, () => watched(setting, title, body));
+  // Each step stands on the one before.
+  let red;
+  const step = (title, body) => test(title, async () => {
+    if (red) throw new Error(`“${red}” failed before`);
+    red = title;
+    await watched(setting, title, body);
+    red = undefined;
+  });
 
   step("New VM, Ubuntu arm64, Create: it downloads, verifies and boots on the screen", async () => {
     const window = setting.session;
@@ -116,8 +123,8 @@ describe("the main road in the window", { skip: skipGuests }, () => {
     await setting.keepPicture("new-vm");
     await window.click("button", "Create");
     await window.get("progressbar", "Download", { within: 15_000 });
-    await window.get("button", "Cancel creation");
-    await window.get("list", "Steps");
+    await window.get("list", "Steps", { within: 5000 });
+    await window.get("button", "Cancel creation", { within: 5000 });
     await setting.keepPicture("creating");
     await road.says(/ready arch=(arm64|aarch64) .*user=builder/);
     await road.shows("green");
@@ -138,8 +145,7 @@ describe("the main road in the window", { skip: skipGuests }, () => {
   let snapshot, before_break;
   step("takes a snapshot from the sidebar", async () => {
     const window = setting.session;
-    await window.click("treeitem", name);
-    await window.click("button", "Take snapshot");
+    await window.click("button", "Take snapshot", { scope: await window.get("complementary", "Snapshots") });
     snapshot = await until("the snapshot", async () => {
       const { snapshots } = await setting.service.get(`/v1/machines/${encodeURIComponent(name)}/snapshots`);
       return snapshots[0];
@@ -150,7 +156,6 @@ describe("the main road in the window", { skip: skipGuests }, () => {
   });
 
   step("breaks the guest", async () => {
-    await road.openDisplay();
     const from = await road.said();
     await road.types("rm /data/scratch/precious; guest-break\n");
     before_break = await road.says(/broken/, { within: 90_000, every: 500, from });
@@ -159,7 +164,6 @@ describe("the main road in the window", { skip: skipGuests }, () => {
 
   step("restores it: picture, memory and disk are those of the snapshot", async () => {
     const window = setting.session;
-    await window.click("treeitem", name);
     await window.click("treeitem", snapshot.name);
     const actions = await window.get("toolbar", `Actions for ${snapshot.name}`);
     await window.click("button", "Restore", { scope: actions });
@@ -167,7 +171,6 @@ describe("the main road in the window", { skip: skipGuests }, () => {
     await until("the machine to run", async () => (await setting.service.machine(name)).state === "running", { within: 60_000 });
     const kept = (await setting.service.get(`/v1/machines/${encodeURIComponent(name)}/snapshots`)).snapshots;
     assert.equal(kept.length, 2, "what was there is kept");
-    await road.openDisplay();
     await road.shows("blue");
     const from = await road.said();
     await road.types("cat /data/scratch/precious > /dev/$(cat /run/serial-name); counter show > /dev/$(cat /run/serial-name); paint green\n");
@@ -186,7 +189,7 @@ describe("the main road in the window", { skip: skipGuests }, () => {
     const [iso, disk] = [join(setting.home, "tiny live ü.iso"), join(setting.home, "tiny disk.qcow2")];
     await copyFile(guest("tiny.iso"), iso);
     await copyFile(guest("tiny-amd64.qcow2"), disk);
-    await window.click("treeitem", name);
+    await road.showLibrary();
     const dropped = setting.drop(640, 400, [iso, disk], 1500);
     await window.get("dialog", "Drop to import", { within: 1400 });
     await dropped;
@@ -209,6 +212,7 @@ describe("the main road in the window", { skip: skipGuests }, () => {
       await session.says(machine.medium ? /ready arch=\S+ medium=iso/ : /ready arch=\S+ medium=disk/, BOOT);
       await session.openDisplay();
       await session.shows("green");
+      await session.showLibrary();
       await setting.cli("stop", machine.name, "--force");
     }
     await setting.keepPicture("imported");

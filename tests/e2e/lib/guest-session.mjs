@@ -63,6 +63,13 @@ export class GuestSession {
     await sleep(3000);
   }
 
+  /** Leaves the display: its toolbar comes when the pointer is at the top. */
+  async showLibrary() {
+    await this.window.point(500, 8);
+    await this.window.click("button", "Show library");
+    await this.window.get("complementary", "Sidebar");
+  }
+
   async openDisplay() {
     const { window, machine } = this;
     await window.click("treeitem", machine);

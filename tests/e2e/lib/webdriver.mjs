@@ -122,6 +122,12 @@ export class Session {
     await this.command("POST", "/actions", { actions: [{ type: "key", id: "keyboard", actions }] });
   }
 
+  /** Moves the pointer to a point of the page. */
+  async point(x, y) {
+    const actions = [{ type: "pointerMove", duration: 50, x, y: y + 20 }, { type: "pointerMove", duration: 50, x, y }];
+    await this.command("POST", "/actions", { actions: [{ type: "pointer", id: "mouse", parameters: { pointerType: "mouse" }, actions }] });
+  }
+
   /** Types text key by key, at a speed that a guest under emulation follows. */
   async type(text, pause = 30) {
     for (const character of text) {
