@@ -1,7 +1,8 @@
 //! A machine as the API shows it: its spec joined with what is observed.
 
 use crate::{
-    Accelerator, Arch, DiskId, Firmware, GuestUser, LinkState, MachineId, NicId, PortForward, SnapshotId,
+    Accelerator, AcceleratorChoice, Arch, DiskId, Firmware, GuestUser, LinkState, MachineId, NicId,
+    PortForward, SnapshotId,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -78,6 +79,15 @@ pub struct Machine {
     pub accelerator: Option<Accelerator>,
     /// Why that accelerator.
     pub accelerator_reason: Option<String>,
+    /// Which accelerator the user wants (setting `accelerator`).
+    #[serde(default)]
+    pub accelerator_choice: AcceleratorChoice,
+    /// Setting `boot.order`; empty leaves it to the firmware.
+    #[serde(default)]
+    pub boot_order: Vec<String>,
+    /// The guest's clock is local time (setting `clock`), not UTC.
+    #[serde(default)]
+    pub clock_local: bool,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
