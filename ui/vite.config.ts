@@ -19,9 +19,9 @@ const layerOrder: PluginOption = {
 };
 
 /** With FIXTURES=1 the dev server answers `/v1` itself; otherwise it passes `/v1` on to a running service. */
-export default defineConfig(async ({ command }) => {
+export default defineConfig(async ({ command, isPreview }) => {
   const plugins: PluginOption[] = [react(), layerOrder];
-  const fixtures = command === "serve" && process.env["FIXTURES"] === "1" && !process.env["VITEST"];
+  const fixtures = (command === "serve" || isPreview) && process.env["FIXTURES"] === "1" && !process.env["VITEST"];
   if (fixtures) {
     const { fixtureServer } = await import("./dev/server.mjs");
     plugins.push(fixtureServer());

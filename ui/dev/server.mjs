@@ -231,9 +231,7 @@ export function fixtureServer() {
     if (!libraries.has(name)) libraries.set(name, new Fixtures(name.startsWith("empty") ? name : name));
     return libraries.get(name);
   };
-  return {
-    name: "nestbox-fixtures",
-    configureServer(server) {
+  const install = (server) => {
       server.httpServer?.on("upgrade", (req, socket) => {
         if (!req.url.startsWith("/v1/events")) return;
         const accept = createHash("sha1").update(`${req.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
@@ -273,6 +271,6 @@ export function fixtureServer() {
           json(res, 500, error(500, "fixture-failed", String(failure?.stack ?? failure)).body);
         }
       });
-    },
   };
+  return { name: "nestbox-fixtures", configureServer: install, configurePreviewServer: install };
 }

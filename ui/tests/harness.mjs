@@ -1,20 +1,30 @@
-/** Starts the dev server over the fixtures and a Chromium for it. BASE_URL uses a running service instead. */
+/** Builds the pages, serves them over the fixtures, and starts a Chromium. BASE_URL uses a running service instead. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
 export async function startFixtures() {
   if (process.env.BASE_URL) return { url: process.env.BASE_URL, close: async () => {} };
   process.env.FIXTURES = "1";
-  const { createServer } = await import("vite");
-  const server = await createServer({
-    root: new URL("..", import.meta.url).pathname,
-    logLevel: "error",
-    server: { host: "127.0.0.1", port: 0, strictPort: false, hmr: false, watch: null },
-  });
-  await server.listen();
+  const { build, preview } = await import("vite");
+  const outDir = mkdtempSync(join(tmpdir(), "nestbox-ui-"));
+  const common = { root: ROOT, mode: "test", logLevel: "error", build: { outDir, emptyOutDir: true } };
+  await build(common);
+  const server = await preview({ ...common, preview: { host: "127.0.0.1", port: 0, strictPort: false } });
   const { port } = server.httpServer.address();
-  return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      await server.close();
+      rmSync(outDir, { recursive: true, force: true });
+    },
+  };
 }
 
 export async function openBrowser() {

@@ -5,6 +5,13 @@ const select = (name) => async (page) => {
   await page.getByRole("main", { name, exact: true }).waitFor();
 };
 const ubuntu = select("Ubuntu Desktop");
+/** Selects a snapshot; in narrow windows the pane must be opened first. */
+const toolchain = async (page) => {
+  await ubuntu(page);
+  const pane = page.getByRole("complementary", { name: "Snapshots" });
+  if (!(await pane.isVisible())) await page.getByRole("button", { name: "Snapshots", exact: true }).click();
+  await page.getByRole("treeitem", { name: "Toolchain ready" }).click();
+};
 
 export const SCREENS = [
   { name: "empty", scenario: "empty", ready: (page) => page.getByRole("main", { name: "Welcome" }).waitFor() },
@@ -16,17 +23,13 @@ export const SCREENS = [
   { name: "library-emulated", ready: select("Ubuntu arm64"), settle: 2_500 },
   {
     name: "snapshots",
-    ready: async (page) => {
-      await ubuntu(page);
-      await page.getByRole("treeitem", { name: "Toolchain ready" }).click();
-    },
+    ready: toolchain,
     settle: 2_000,
   },
   {
     name: "restored",
     ready: async (page) => {
-      await ubuntu(page);
-      await page.getByRole("treeitem", { name: "Toolchain ready" }).click();
+      await toolchain(page);
       await page.getByRole("button", { name: "Restore", exact: true }).click();
       await page.getByRole("treeitem", { name: "Before restore" }).waitFor();
     },
@@ -115,4 +118,40 @@ export const SCREENS = [
       await page.getByRole("alertdialog").waitFor();
     },
   },
+  {
+    name: "newvm",
+    ready: async (page) => {
+      await ubuntu(page);
+      await page.getByRole("button", { name: "New VM" }).click();
+      await page.getByRole("dialog", { name: "New VM" }).getByRole("radio", { name: "Ubuntu arm64" }).first().waitFor();
+    },
+  },
+  {
+    name: "newvm-config",
+    ready: async (page) => {
+      await ubuntu(page);
+      await page.getByRole("button", { name: "New VM" }).click();
+      const dialog = page.getByRole("dialog", { name: "New VM" });
+      await dialog.getByRole("radio", { name: "Ubuntu arm64" }).first().click();
+      await dialog.getByRole("button", { name: "Continue" }).click();
+      await dialog.getByRole("textbox", { name: "Name" }).waitFor();
+    },
+  },
+  { name: "creating", scenario: "creating", ready: select("Ubuntu arm64 2") },
+  {
+    name: "take-snapshot",
+    ready: async (page) => {
+      await ubuntu(page);
+      await page.keyboard.press("Control+k");
+      await page.getByRole("combobox", { name: "Command" }).fill("named");
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog", { name: "Take snapshot" }).waitFor();
+    },
+  },
+  ...["activity", "doctor", "settings", "trash"].map((name) => ({
+    name,
+    scenario: name === "activity" ? "creating" : "library",
+    path: `/${name}`,
+    ready: (page) => page.getByRole("main").getByRole("heading", { level: 1 }).waitFor(),
+  })),
 ];

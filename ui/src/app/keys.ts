@@ -5,6 +5,7 @@ const isMac = platform.facts.mac;
 
 const WORDS: Record<string, [other: string, mac: string]> = {
   mod: ["Ctrl", "⌘"],
+  ctrl: ["Ctrl", "⌃"],
   shift: ["Shift", "⇧"],
   alt: ["Alt", "⌥"],
   enter: ["Enter", "↩"],

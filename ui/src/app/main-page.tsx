@@ -60,6 +60,7 @@ function Unreadable({ error, retry }: { error: unknown; retry: () => void }) {
     <Page name={t("shell.readFailed")} title={null}>
       <div className="page narrow">
         <ErrorCard
+          level={2}
           title={t("shell.readFailed")}
           error={toApiError(error).info}
           onCopy={(text) => void platform.copyText(text)}

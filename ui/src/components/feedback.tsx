@@ -83,13 +83,16 @@ interface ErrorCardProps {
   safety?: string;
   actions?: ReactNode;
   onCopy?: (text: string) => void;
+  /** Level of the heading: 3 inside a section with its own, 2 right under the page's title. */
+  level?: 2 | 3;
 }
 
 const asLine = ([key, value]: [string, unknown]): string =>
   `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`;
 
 /** What happened, why, what to do, buttons, and the exact words one click away. */
-export function ErrorCard({ title, error, safety, actions, onCopy }: ErrorCardProps) {
+export function ErrorCard({ title, error, safety, actions, onCopy, level = 3 }: ErrorCardProps) {
+  const Heading = `h${level}` as const;
   const { message, hint } = errorText(error);
   const technical = [error.code, ...Object.entries(error.details ?? {}).map(asLine)].join("\n");
   return (
@@ -99,7 +102,7 @@ export function ErrorCard({ title, error, safety, actions, onCopy }: ErrorCardPr
           <Icon icon={CircleAlert} />
         </span>
         <div className="grow">
-          <h3 className="title">{title}</h3>
+          <Heading className="title">{title}</Heading>
           <dl className="error-facts">
             {safety ? (
               <>

@@ -10,6 +10,7 @@ export { Sheet } from "./sheet";
 export { Slider } from "./slider";
 export * from "./state";
 export { Switch } from "./switch";
+export { Scroll } from "./scroll";
 export { SearchField, TextField } from "./text-field";
 export { toast, ToastRegion, undoLatest } from "./toasts";
 export { Tip } from "./tooltip";

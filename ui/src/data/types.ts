@@ -76,6 +76,9 @@ export interface Machine {
   firmware: Firmware;
   accelerator: Accelerator | null;
   accelerator_reason: string | null;
+  accelerator_choice: Accelerator | "auto";
+  boot_order: string[];
+  clock_local: boolean;
   created_at: string;
   started_at: string | null;
   tags: string[];

@@ -99,7 +99,7 @@ function download(name: string, data: Blob): void {
 
 /** Screenshots of the page as a window need its buttons; a browser tab has its own. */
 function previewControls(): WindowControls | null {
-  if (!import.meta.env.DEV || new URLSearchParams(window.location.search).get("controls") !== "1") return null;
+  if (import.meta.env.MODE === "production" || new URLSearchParams(window.location.search).get("controls") !== "1") return null;
   return { minimize: () => {}, toggleMaximize: () => {}, close: () => {}, isMaximized: () => Promise.resolve(false) };
 }
 

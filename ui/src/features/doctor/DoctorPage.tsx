@@ -1,6 +1,6 @@
 import { Check as CheckIcon, CircleAlert, Copy, RotateCw, Snail, TriangleAlert } from "lucide-react";
 import { Page } from "../../app/page";
-import { Button, ErrorCard, Icon, Ring, toast } from "../../components";
+import { Button, ErrorCard, Icon, Ring, Scroll, toast } from "../../components";
 import {
   type Check,
   type DoctorReport,
@@ -96,7 +96,7 @@ export function DoctorPage() {
         </>
       }
     >
-      <div className="scroll">
+      <Scroll label={t("doctor.title")}>
         <div className="page" aria-busy={busy}>
           {failure ? (
             <ErrorCard
@@ -117,7 +117,7 @@ export function DoctorPage() {
             </p>
           )}
         </div>
-      </div>
+      </Scroll>
     </Page>
   );
 }

@@ -63,15 +63,11 @@ export function ProcessorPanel({ edit }: PanelProps) {
   );
 }
 
-/** What newer services also tell of a machine. */
-type Chosen = Machine & { accelerator_choice?: string; boot_order?: string[]; clock_local?: boolean };
-
 function AcceleratorRow({ edit, accelerators }: PanelProps & { accelerators: AcceleratorReport[] }) {
   const { machine, locked, save } = edit;
-  const chosen = (machine as Chosen).accelerator_choice;
-  if (chosen === undefined) return null;
+  const chosen = machine.accelerator_choice;
   const mine = accelerators.filter((one) => one.arch === machine.arch && one.name !== "tcg");
-  const options = [
+  const options: { value: Machine["accelerator_choice"]; label: string; detail?: string }[] = [
     { value: "auto", label: t("edit.acceleratorAuto") },
     ...mine.map((one) => ({
       value: one.name,
@@ -222,38 +218,36 @@ const bootName = (entry: string): string =>
 
 export function StartupPanel({ edit }: PanelProps) {
   const { machine, locked, save } = edit;
-  const { boot_order: order, clock_local: clockLocal } = machine as Chosen;
+  const { boot_order: order, clock_local: clockLocal } = machine;
   const why = (id: string) =>
     locked ? <LockedNote edit={edit} id={id} reason="edit.lockedFirmware" /> : null;
   return (
     <>
-      {order === undefined ? null : (
-        <SettingRow
-          title={t("edit.bootOrder")}
-          detail={t("edit.bootOrderDetail")}
-          muted={locked}
-          control={
-            <Select
-              label={t("edit.bootOrder")}
-              value={order.join(",")}
-              unavailable={locked}
-              describedBy={locked ? "locked-boot" : undefined}
-              options={[
-                ...(order.length === 0 ? [{ value: "", label: t("edit.bootDefault") }] : []),
-                ...(order.length > 0 && !ORDERS.some((one) => one[0] === order[0] && one.length === order.length)
-                  ? [{ value: order.join(","), label: t("edit.bootFirst", { first: bootName(order[0] ?? "") }) }]
-                  : []),
-                ...ORDERS.map((one) => ({
-                  value: one.join(","),
-                  label: t("edit.bootFirst", { first: bootName(one[0] ?? "") }),
-                })),
-              ]}
-              onChange={(value) => save("boot.order", value.split(",").filter(Boolean), order)}
-            />
-          }
-          why={why("locked-boot")}
-        />
-      )}
+      <SettingRow
+        title={t("edit.bootOrder")}
+        detail={t("edit.bootOrderDetail")}
+        muted={locked}
+        control={
+          <Select
+            label={t("edit.bootOrder")}
+            value={order.join(",")}
+            unavailable={locked}
+            describedBy={locked ? "locked-boot" : undefined}
+            options={[
+              ...(order.length === 0 ? [{ value: "", label: t("edit.bootDefault") }] : []),
+              ...(order.length > 0 && !ORDERS.some((one) => one[0] === order[0] && one.length === order.length)
+                ? [{ value: order.join(","), label: t("edit.bootFirst", { first: bootName(order[0] ?? "") }) }]
+                : []),
+              ...ORDERS.map((one) => ({
+                value: one.join(","),
+                label: t("edit.bootFirst", { first: bootName(one[0] ?? "") }),
+              })),
+            ]}
+            onChange={(value) => save("boot.order", value.split(",").filter(Boolean), order)}
+          />
+        }
+        why={why("locked-boot")}
+      />
       <SettingRow
         title={t("edit.firmware")}
         detail={t("edit.firmwareDetail")}
@@ -273,26 +267,24 @@ export function StartupPanel({ edit }: PanelProps) {
         }
         why={why("locked-firmware")}
       />
-      {clockLocal === undefined ? null : (
-        <SettingRow
-          title={t("edit.clock")}
-          detail={t("edit.clockDetail")}
-          control={
-            <Segmented
-              label={t("edit.clock")}
-              value={clockLocal ? "local" : "utc"}
-              options={[
-                { value: "utc", label: t("edit.clockUtc") },
-                { value: "local", label: t("edit.clockLocal") },
-              ]}
-              onChange={(value) => {
-                if (!locked) save("clock", value, clockLocal ? "local" : "utc");
-              }}
-            />
-          }
-          why={why("locked-clock")}
-        />
-      )}
+      <SettingRow
+        title={t("edit.clock")}
+        detail={t("edit.clockDetail")}
+        control={
+          <Segmented
+            label={t("edit.clock")}
+            value={clockLocal ? "local" : "utc"}
+            options={[
+              { value: "utc", label: t("edit.clockUtc") },
+              { value: "local", label: t("edit.clockLocal") },
+            ]}
+            onChange={(value) => {
+              if (!locked) save("clock", value, clockLocal ? "local" : "utc");
+            }}
+          />
+        }
+        why={why("locked-clock")}
+      />
     </>
   );
 }

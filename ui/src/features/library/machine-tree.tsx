@@ -1,6 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronDown } from "lucide-react";
-import { type FocusEvent, type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type FocusEvent, type KeyboardEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { currentRoute, navigate, useRoute } from "../../app/navigation";
 import { openSheet } from "../../app/ui-state";
 import { useRail } from "../../app/use-narrow";
@@ -51,7 +51,8 @@ interface RowProps {
   rail: boolean;
 }
 
-function MachineItem({ row, now, selected, tabbable, rail }: RowProps) {
+/** One machine. Remembered: scrolling moves rows, it does not draw them again. */
+const MachineItem = memo(function MachineItem({ row, now, selected, tabbable, rail }: RowProps) {
   const { machine } = row;
   const line = statusLine(machine, now);
   const reason = machine.state === "broken" && machine.state_reason ? machine.state_reason : line;
@@ -89,7 +90,7 @@ function MachineItem({ row, now, selected, tabbable, rail }: RowProps) {
       {machine.state === "creating" ? <JobPercent machine={machine} /> : <StateMark state={machine.state} />}
     </div>
   );
-}
+});
 
 /**
  * The machines as a tree with one tab stop. Only the rows in view exist, so thousands scroll smoothly; the

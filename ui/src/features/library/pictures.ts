@@ -18,6 +18,8 @@ export interface Picture {
 const KEEP = 96;
 /** A picture is asked for again after this long at the earliest, in milliseconds. */
 const PERIOD = 1_000;
+/** A row must stay in view this long before it asks: rows that scroll by don't. In milliseconds. */
+const SETTLE = 120;
 /** A console has at most this share of pixels that differ from its background. */
 const CONSOLE_SHARE = 0.2;
 /** Difference in any channel that counts. */
@@ -115,7 +117,7 @@ export function usePicture(
       }
       if (!stopped && live) timer = setTimeout(() => void next(), PERIOD);
     };
-    void next();
+    timer = setTimeout(() => void next(), cache.has(key) ? 0 : SETTLE);
     return () => {
       stopped = true;
       clearTimeout(timer);

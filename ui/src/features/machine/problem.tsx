@@ -32,6 +32,7 @@ export function Problem({ machine }: { machine: Machine }) {
   return (
     <div className="wide">
       <ErrorCard
+        level={2}
         title={failure?.title ?? t("machine.cannotRun", { name: machine.name })}
         safety={startable ? t("machine.notStarted") : t("machine.diskSafe")}
         error={{ ...error, details: { ...error.details, ...(tail ? { log: `\n${tail}` } : {}) } }}

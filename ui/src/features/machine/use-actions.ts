@@ -49,37 +49,42 @@ export function copyText(text: string, what: string): void {
 }
 
 export function useMachineActions(): MachineActions {
-  const { mutate: start } = useStartMachine();
-  const { mutate: stop } = useStopMachine();
-  const { mutate: reset } = useResetMachine();
-  const { mutate: pause } = usePauseMachine();
-  const { mutate: resume } = useResumeMachine();
+  const { mutateAsync: start } = useStartMachine();
+  const { mutateAsync: stop } = useStopMachine();
+  const { mutateAsync: reset } = useResetMachine();
+  const { mutateAsync: pause } = usePauseMachine();
+  const { mutateAsync: resume } = useResumeMachine();
   const { mutateAsync: rename } = useRenameMachine();
-  const { mutate: change } = useChangeMachine();
-  const { mutate: remove } = useDeleteMachine();
-  const { mutate: putBack } = usePutBack();
+  const { mutateAsync: change } = useChangeMachine();
+  const { mutateAsync: remove } = useDeleteMachine();
+  const { mutateAsync: putBack } = usePutBack();
   const { mutateAsync: takeSnapshot } = useTakeSnapshot();
 
   return useMemo<MachineActions>(() => {
-    const failed = (machine: Machine, title: string) => ({
-      onSuccess: () => clearFailure(machine.id),
-      onError: (error: ApiError) => setFailure(machine.id, { title, error: error.info }),
-    });
+    // Promises, not callbacks of `mutate`: those are dropped when the page they were made on is gone.
+    const attempt = (machine: Machine, title: string, promise: Promise<unknown>): void => {
+      promise.then(
+        () => clearFailure(machine.id),
+        (error: ApiError) => setFailure(machine.id, { title, error: error.info }),
+      );
+    };
+    const say = (error: ApiError): void => {
+      toast({ title: error.message, detail: error.hint, tone: "error" });
+    };
     const actions: MachineActions = {
       start: (machine) => {
         clearFailure(machine.id);
-        start({ id: machine.id }, failed(machine, t("machine.didNotStart", { name: machine.name })));
+        attempt(machine, t("machine.didNotStart", { name: machine.name }), start({ id: machine.id }));
       },
-      stop: (machine) =>
-        stop({ id: machine.id }, failed(machine, t("machine.didNotStop", { name: machine.name }))),
+      stop: (machine) => attempt(machine, t("machine.didNotStop", { name: machine.name }), stop({ id: machine.id })),
       forceOff: (machine) =>
-        stop({ id: machine.id, force: true }, failed(machine, t("machine.didNotStop", { name: machine.name }))),
-      reset: (machine) => reset(machine.id, failed(machine, t("machine.didNotReset", { name: machine.name }))),
-      pause: (machine) => pause(machine.id, failed(machine, t("machine.didNotPause", { name: machine.name }))),
+        attempt(machine, t("machine.didNotStop", { name: machine.name }), stop({ id: machine.id, force: true })),
+      reset: (machine) => attempt(machine, t("machine.didNotReset", { name: machine.name }), reset(machine.id)),
+      pause: (machine) => attempt(machine, t("machine.didNotPause", { name: machine.name }), pause(machine.id)),
       resume: (machine) =>
         machine.state === "suspended"
           ? actions.start(machine)
-          : resume(machine.id, failed(machine, t("machine.didNotResume", { name: machine.name }))),
+          : attempt(machine, t("machine.didNotResume", { name: machine.name }), resume(machine.id)),
       toggle: (machine) => {
         if (machine.state === "running") actions.pause(machine);
         else if (machine.state === "paused") actions.resume(machine);
@@ -90,43 +95,39 @@ export function useMachineActions(): MachineActions {
         toast({
           title: t("machine.renamed", { name }),
           key: `rename:${machine.id}`,
-          onUndo: () => void rename({ id: machine.id, name: machine.name }).catch(() => {}),
+          onUndo: () => void rename({ id: machine.id, name: machine.name }).catch(say),
         });
       },
       setTags: (machine, tags) => {
-        const before = machine.tags;
-        change(
-          { id: machine.id, changes: { tags } },
-          {
-            onSuccess: () =>
-              toast({
-                title: t("tags.changed", { name: machine.name }),
-                key: `tags:${machine.id}`,
-                onUndo: () => change({ id: machine.id, changes: { tags: before } }),
-              }),
-            onError: (error) => toast({ title: error.message, detail: error.hint, tone: "error" }),
-          },
+        change({ id: machine.id, changes: { tags } }).then(
+          () =>
+            toast({
+              title: t("tags.changed", { name: machine.name }),
+              key: `tags:${machine.id}`,
+              onUndo: () => void change({ id: machine.id, changes: { tags: machine.tags } }).catch(say),
+            }),
+          say,
         );
       },
-      trash: (machine) =>
-        remove(machine.id, {
-          onSuccess: () => {
+      trash: (machine) => {
+        const undo = () => {
+          putBack(machine.id).then(() => navigate({ page: "machine", machine: machine.id }), say);
+        };
+        remove(machine.id).then(
+          () => {
             const route = currentRoute();
             if ("machine" in route && route.machine === machine.id) navigate({ page: "home" }, true);
             toast({
               title: t("machine.trashed", { name: machine.name }),
               detail: t("machine.trashedDetail"),
               key: `trash:${machine.id}`,
-              onUndo: () =>
-                putBack(machine.id, {
-                  onSuccess: () => navigate({ page: "machine", machine: machine.id }),
-                  onError: (error) => toast({ title: error.message, detail: error.hint, tone: "error" }),
-                }),
+              onUndo: undo,
             });
           },
-          onError: (error) =>
+          (error: ApiError) =>
             setFailure(machine.id, { title: t("machine.didNotTrash", { name: machine.name }), error: error.info }),
-        }),
+        );
+      },
       takeSnapshot: async (machine, name) => {
         try {
           const taken = await takeSnapshot(name ? { id: machine.id, name } : { id: machine.id });

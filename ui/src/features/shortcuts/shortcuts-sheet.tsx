@@ -33,7 +33,7 @@ const GROUPS: [title: MessageKey, keys: [label: MessageKey, shortcut: string][]]
       ["shortcuts.arrows", "up+down"],
       ["shortcuts.panes", "F6"],
       ["shortcuts.escape", "escape"],
-      ["shortcuts.release", "Ctrl+alt"],
+      ["shortcuts.release", "ctrl+alt"],
     ],
   ],
 ];

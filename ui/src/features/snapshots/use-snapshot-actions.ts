@@ -23,62 +23,51 @@ export interface SnapshotActions {
 }
 
 export function useSnapshotActions(): SnapshotActions {
-  const { mutate: restore, isPending, variables } = useRestoreSnapshot();
-  const { mutate: remove } = useDeleteSnapshot();
+  const { mutateAsync: restore, isPending, variables } = useRestoreSnapshot();
+  const { mutateAsync: remove } = useDeleteSnapshot();
   const { mutateAsync: change } = useChangeSnapshot();
   const restoring = isPending ? variables.snapshot : undefined;
   return useMemo<SnapshotActions>(
     () => ({
       restoring,
-      restore: (machine, snapshot) =>
-        restore(
-          { id: machine.id, snapshot: snapshot.id },
-          {
-            onSuccess: ({ kept }) =>
-              toast({
-                title: t("snapshots.restored", { name: snapshot.name }),
-                detail: kept ? t("snapshots.kept", { name: kept.name }) : undefined,
-                tone: "restored",
-                key: `restore:${machine.id}`,
-                ...(kept
-                  ? {
-                      onUndo: () =>
-                        // The present was just made by the restore and holds nothing: it is not kept again.
-                        restore(
-                          { id: machine.id, snapshot: kept.id, discard: true },
-                          {
-                            // What was kept for Undo has served: the tree looks as before.
-                            onSuccess: () => remove({ id: machine.id, snapshot: kept.id }),
-                            onError: (error) =>
-                              setFailure(machine.id, { title: t("snapshots.notUndone"), error: error.info }),
-                          },
-                        ),
-                    }
-                  : {}),
-              }),
-            onError: (error) =>
-              setFailure(machine.id, { title: t("snapshots.notRestored", { name: snapshot.name }), error: error.info }),
-          },
-        ),
+      restore: (machine, snapshot) => {
+        // The present was just made by the restore and holds nothing: it is not kept again, and what was kept
+        // for Undo has served, so that the tree looks as before.
+        const undo = async (kept: Snapshot) => {
+          await restore({ id: machine.id, snapshot: kept.id, discard: true });
+          await remove({ id: machine.id, snapshot: kept.id });
+        };
+        const failed = (title: string) => (error: ApiError) => setFailure(machine.id, { title, error: error.info });
+        restore({ id: machine.id, snapshot: snapshot.id }).then(
+          ({ kept }) =>
+            toast({
+              title: t("snapshots.restored", { name: snapshot.name }),
+              detail: kept ? t("snapshots.kept", { name: kept.name }) : undefined,
+              tone: "restored",
+              key: `restore:${machine.id}`,
+              ...(kept ? { onUndo: () => void undo(kept).catch(failed(t("snapshots.notUndone"))) } : {}),
+            }),
+          failed(t("snapshots.notRestored", { name: snapshot.name })),
+        );
+      },
       remove: (machine, snapshot) => {
         hide(snapshot.id);
+        const really = async () => {
+          try {
+            await remove({ id: machine.id, snapshot: snapshot.id });
+          } catch (error) {
+            const title = t("snapshots.notDeleted", { name: snapshot.name });
+            setFailure(machine.id, { title, error: (error as ApiError).info });
+          } finally {
+            show(snapshot.id);
+          }
+        };
         toast({
           title: t("snapshots.deleted", { name: snapshot.name }),
           detail: t("snapshots.frees", { size: formatBytes(snapshot.size) }),
           key: `delete:${snapshot.id}`,
           onUndo: () => show(snapshot.id),
-          onGone: () =>
-            remove(
-              { id: machine.id, snapshot: snapshot.id },
-              {
-                onSettled: () => show(snapshot.id),
-                onError: (error) =>
-                  setFailure(machine.id, {
-                    title: t("snapshots.notDeleted", { name: snapshot.name }),
-                    error: error.info,
-                  }),
-              },
-            ),
+          onGone: () => void really(),
         });
       },
       rename: async (machine, snapshot, name) => {
