@@ -2,13 +2,14 @@
 
 use crate::error::ApiError;
 use crate::routes::Shared;
+use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
+use futures_util::{SinkExt, StreamExt};
+use nestbox_engine::{Console, ConsoleOutput};
 use nestbox_model::ErrorBody;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -61,44 +62,45 @@ async fn console(
     Path(machine): Path<String>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    let path = shared.engine.console_socket(&machine)?;
-    let serial = UnixStream::connect(&path)
-        .await
-        .map_err(|e| nestbox_model::Error::io("open the serial console", &path, &e))?;
+    let console = shared.engine.console(&machine).await?;
     Ok(upgrade
         .max_message_size(CLIENT_MESSAGE_MAX)
         .on_upgrade(move |socket| async move {
             let _present = shared.presence.enter();
-            join(socket, serial).await;
+            show_console(socket, console).await;
         }))
 }
 
-async fn join(mut socket: WebSocket, serial: UnixStream) {
-    let (mut from_guest, mut to_guest) = serial.into_split();
-    let mut buffer = vec![0; 16 << 10];
-    loop {
-        tokio::select! {
-            read = from_guest.read(&mut buffer) => match read {
-                Ok(0) | Err(_) => break,
-                Ok(length) => {
-                    let bytes = buffer[..length].to_vec();
-                    if socket.send(Message::Binary(bytes.into())).await.is_err() {
-                        return;
-                    }
-                }
-            },
-            message = socket.recv() => {
-                let bytes = match message {
-                    Some(Ok(Message::Binary(bytes))) => bytes,
-                    Some(Ok(Message::Text(text))) => text.into(),
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    None | Some(Err(_) | Ok(Message::Close(_))) => return,
-                };
-                if to_guest.write_all(&bytes).await.is_err() {
-                    break;
-                }
+async fn show_console(socket: WebSocket, mut console: Console) {
+    let (mut sink, mut stream) = socket.split();
+    let input = console.input();
+    let outgoing = async {
+        while let Some(output) = console.next().await {
+            let bytes = match output {
+                ConsoleOutput::Bytes(bytes) => bytes,
+                ConsoleOutput::Lost => Bytes::from_static(b"\r\n[some output was lost]\r\n"),
+            };
+            if sink.send(Message::Binary(bytes)).await.is_err() {
+                return;
             }
         }
+        let _ = sink.send(Message::Close(None)).await;
+    };
+    let incoming = async {
+        while let Some(Ok(message)) = stream.next().await {
+            let bytes = match message {
+                Message::Binary(bytes) => bytes,
+                Message::Text(text) => text.into(),
+                Message::Ping(_) | Message::Pong(_) => continue,
+                Message::Close(_) => return,
+            };
+            if input.send(bytes).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = outgoing => {},
+        () = incoming => {},
     }
-    let _ = socket.send(Message::Close(None)).await;
 }

@@ -40,7 +40,7 @@ pub async fn run(action: Service, layout: Layout, output: &Output) -> Result<()>
             client.stop_service().await?;
             wait_until_gone(&client).await?;
             output.result(&json!({ "stopped": true, "pid": info.pid }), |o| {
-                o.line("Stopped. Machines keep running.")
+                o.line("Stopped. Machines keep running.");
             });
             Ok(())
         }

@@ -142,7 +142,7 @@ impl Engine {
                 }
             }
             (Err(error), _) => {
-                tracing::warn!(%error, machine = %id, "could not take back a half-made machine; the next start will")
+                tracing::warn!(%error, machine = %id, "could not take back a half-made machine; the next start will");
             }
             _ => {}
         }

@@ -53,7 +53,7 @@ impl Engine {
         spec.firmware = request.firmware.unwrap_or(plan.firmware);
         let capacity = check_disk(request.disk.unwrap_or(plan.disk))?;
         if plan.recognised == Recognised::Iso {
-            self.import_medium(request, spec, capacity, kind)
+            self.import_medium(&request, spec, capacity, kind)
         } else {
             self.import_disk(request, spec, capacity, kind)
         }
@@ -62,7 +62,7 @@ impl Engine {
     /// A medium stays where it is and is only ever read; the machine gets a new disk.
     fn import_medium(
         &self,
-        request: ImportRequest,
+        request: &ImportRequest,
         mut spec: MachineSpec,
         capacity: u64,
         kind: JobKind,

@@ -155,9 +155,9 @@ impl Engine {
                 );
             }
             if pause {
-                entry.fetch.pause()
+                entry.fetch.pause();
             } else {
-                entry.fetch.resume()
+                entry.fetch.resume();
             }
             cell.job.state = if pause {
                 JobState::Paused

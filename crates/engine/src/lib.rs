@@ -8,6 +8,7 @@
 //! Absent on purpose: HTTP, the command line's words, anything about windows.
 
 mod changes;
+mod console;
 mod create;
 mod doctor;
 mod events;
@@ -28,6 +29,7 @@ mod snapshots;
 mod stats;
 mod trash;
 
+pub use console::{Console, ConsoleOutput};
 pub use events::EventStream;
 pub use machine::MachineRef;
 

@@ -403,13 +403,6 @@ impl Engine {
         })
     }
 
-    /// Path of the serial console's socket of a running machine.
-    pub fn console_socket(&self, wanted: MachineRef<'_>) -> Result<std::path::PathBuf> {
-        let handle = self.find(wanted)?;
-        handle.session()?;
-        Ok(self.layout().machine_run(&handle.id).serial())
-    }
-
     pub(crate) fn accelerator_choice(text: &str) -> Result<AcceleratorChoice> {
         serde_json::from_value(serde_json::Value::String(text.to_ascii_lowercase())).map_err(|_| {
             Error::usage("bad-value", format!("“{text}” is not an accelerator."))

@@ -39,6 +39,7 @@ pub(crate) struct Cell {
     pub job: Option<JobId>,
     pub snapshot_count: u32,
     pub thumbnail: Option<crate::screen::Thumbnail>,
+    pub console: std::sync::Weak<crate::console::ConsoleHub>,
 }
 
 impl Handle {
@@ -58,6 +59,7 @@ impl Handle {
                 job: None,
                 snapshot_count: 0,
                 thumbnail: None,
+                console: crate::console::none(),
             }),
         }
     }

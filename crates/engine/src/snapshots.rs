@@ -240,7 +240,7 @@ impl Engine {
             memory,
             paused: state == MachineState::Paused,
             nvram: spec.nvram.clone(),
-            backend_version: None,
+            backend_version: session.as_ref().map(|session| session.version()),
             accelerator: memory.then(|| handle.read().accelerator).flatten(),
             disks: spec
                 .disks

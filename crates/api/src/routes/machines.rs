@@ -44,7 +44,12 @@ struct Templates {
 #[utoipa::path(get, path = "/v1/templates", params(TemplateQuery), responses((status = 200, body = Templates), (status = 400, body = ErrorBody)))]
 async fn templates(State(shared): State<Shared>, Query(query): Query<TemplateQuery>) -> Answer<Templates> {
     let arch = query.arch.as_deref().map(str::parse::<Arch>).transpose()?;
-    answer(shared.engine.templates(arch).map(|templates| Templates { templates }))
+    answer(
+        shared
+            .engine
+            .templates(arch)
+            .map(|templates| Templates { templates }),
+    )
 }
 
 /// One template.

@@ -24,11 +24,14 @@ pub(crate) struct Shared {
 }
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Nestbox",
-    description = "Virtual machines on this computer. Errors are `{\"error\": …}` with a stable code.",
-    license(name = "Apache-2.0 OR MIT")
-))]
+#[openapi(
+    info(
+        title = "Nestbox",
+        description = "Virtual machines on this computer. Errors are `{\"error\": …}` with a stable code.",
+        license(name = "Apache-2.0 OR MIT")
+    ),
+    components(schemas(nestbox_model::Event))
+)]
 struct Document;
 
 /// Every route with its description.

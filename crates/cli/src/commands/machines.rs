@@ -137,7 +137,7 @@ pub async fn screenshot(client: &Client, name: &str, file: &Path, output: &Outpu
     std::fs::write(file, &png).map_err(fail)?;
     let path = absolute(file)?;
     output.result(&json!({ "path": path, "size": png.len() }), |o| {
-        o.line(format!("Saved {path}"))
+        o.line(format!("Saved {path}"));
     });
     Ok(())
 }

@@ -80,7 +80,7 @@ async fn config(client: &Client, action: Config, output: &Output) -> Result<()> 
         Config::Get { key } => {
             let value = client.setting(&key).await?;
             output.result(&serde_json::json!({ "key": key, "value": value }), |o| {
-                o.line(&value)
+                o.line(&value);
             });
         }
         Config::Set { key, value } => {
