@@ -141,9 +141,11 @@ export function MachineTree({ rows, onToggle }: Props) {
     if (!row) return;
     setFocused(row.key);
     virtual.scrollToIndex(index, { align: "auto" });
-    requestAnimationFrame(() => {
-      scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(row.key)}"]`)?.focus();
-    });
+    const find = () => scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(row.key)}"]`);
+    const there = find();
+    // A row out of view exists only after the next frame.
+    if (there) there.focus({ preventScroll: true });
+    else requestAnimationFrame(() => find()?.focus({ preventScroll: true }));
   };
 
   const onGroupKey = (index: number, key: string): boolean => {
