@@ -71,9 +71,11 @@ fn hint_on(system: &System, need: Need) -> String {
             if system.backports_listed {
                 install
             } else {
+                // Which server the user trusts is theirs to say: the suite goes beside the release's own.
                 format!(
-                    "echo 'deb http://deb.debian.org/debian {suite} main' | {sudo}tee \
-                     /etc/apt/sources.list.d/{suite}.list && {sudo}apt-get update && {install}"
+                    "Add the suite {suite} to the Debian sources in /etc/apt, beside {}, then run: {sudo}apt-get update \
+                     && {install}",
+                    system.codename
                 )
             }
         }
