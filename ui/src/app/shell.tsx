@@ -5,8 +5,9 @@ import { Sidebar } from "../features/library/sidebar";
 import { t } from "../i18n";
 import { platform } from "../platform";
 import { DropHost } from "./drop-host";
+import { ErrorBoundary } from "./error-boundary";
 import { MainPage, useCurrentMachine } from "./main-page";
-import { navigate, useRoute } from "./navigation";
+import { navigate, routeHref, useRoute } from "./navigation";
 import { Sheets } from "./sheets";
 import "./shell.css";
 import { useShortcuts } from "./shortcuts";
@@ -59,7 +60,9 @@ export function Shell() {
       <div className={classes.filter(Boolean).join(" ")}>
         {immersive ? null : <Sidebar />}
         <Suspense fallback={<main className="main" aria-label={t("common.loading")} />}>
-          <MainPage inspector={inspector} />
+          <ErrorBoundary resetKey={routeHref(route)}>
+            <MainPage inspector={inspector} />
+          </ErrorBoundary>
         </Suspense>
       </div>
       <Suspense fallback={null}>

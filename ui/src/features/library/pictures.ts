@@ -24,6 +24,8 @@ const SETTLE = 120;
 const CONSOLE_SHARE = 0.2;
 /** Difference in any channel that counts. */
 const LIT = 24;
+/** Text starts within this share of the width. */
+const MARGIN = 0.15;
 /** Backgrounds of consoles are at most this bright. */
 const DARK = 64;
 
@@ -60,13 +62,15 @@ function findConsole(image: HTMLImageElement): Picture["console"] {
   if (Math.max(...corner) > DARK) return null;
   let lit = 0;
   let bottom = 0;
+  let left = width;
   for (let at = 0; at < data.length; at += 4) {
     const differs = [0, 1, 2].some((channel) => Math.abs((data[at + channel] ?? 0) - (corner[channel] ?? 0)) > LIT);
     if (!differs) continue;
     lit += 1;
     bottom = Math.floor(at / 4 / width);
+    left = Math.min(left, (at / 4) % width);
   }
-  if (lit === 0 || lit > width * height * CONSOLE_SHARE) return null;
+  if (lit === 0 || lit > width * height * CONSOLE_SHARE || left > width * MARGIN) return null;
   return { bottom: Math.min(1, (bottom + 3) / height) };
 }
 

@@ -62,9 +62,11 @@ function MetricOff({ name }: { name: string }) {
   );
 }
 
-/** A rate's number and unit; the scale of its line is at least one mebibyte a second, so that idling is flat. */
+const KIB = 1024;
+
+/** A rate's number and unit, never below kilobytes; the scale of its line is at least one mebibyte a second, so that idling is flat. */
 function rateParts(rate: number): { value: string; unit: string } {
-  const { value, unit } = splitBytes(rate);
+  const { value, unit } = rate < KIB ? { value: formatNumber(rate / KIB, 1), unit: splitBytes(KIB).unit } : splitBytes(rate);
   return { value, unit: t("usage.perSecond", { unit }) };
 }
 

@@ -17,7 +17,8 @@ function nowText(machine: Machine, rows: LaneRow[], now: number): string {
   if (!isActive(machine)) return t("snapshots.nowOff");
   const newest = rows[1]?.snapshot;
   if (newest && newest.id !== current.id && newest.automatic) return t("snapshots.nowRestored");
-  return t("snapshots.nowAfter", { duration: durationText(now - Date.parse(current.created_at)) });
+  const since = now - Date.parse(current.created_at);
+  return since < 60_000 ? t("snapshots.nowJust") : t("snapshots.nowAfter", { duration: durationText(since) });
 }
 
 interface Props {
