@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { start, end, until } from "./lib/processes.mjs";
+import { end, Hopeless, start, until } from "./lib/processes.mjs";
 import { decode, isGreen, share } from "./lib/picture.mjs";
 import { built, guest, lacking, root, Setting, which } from "./lib/setting.mjs";
 
@@ -44,9 +44,14 @@ describe("the pages in a browser", { skip }, () => {
     await mkdir(folder, { recursive: true });
     await page.screenshot({ path: join(folder, `${name}.png`) });
   };
+  // Each step stands on the one before.
+  let red;
   const step = (title, body) => test(title, async () => {
+    if (red) throw new Error(`“${red}” failed before`);
+    red = title;
     try {
       await body();
+      red = undefined;
     } catch (error) {
       await keep(`failed-chromium-${title.replace(/[^a-z0-9]+/gi, "-").slice(0, 40)}`);
       throw error;
@@ -81,7 +86,11 @@ describe("the pages in a browser", { skip }, () => {
     await page.getByRole("textbox", { name: "Name" }).fill("In Chromium");
     await keep("chromium-new-vm-light");
     await button("Create").click();
-    await until("the guest", async () => /ready arch=/.test(await setting.service.serial("In Chromium").catch(() => "")), { within: 240_000, every: 500 });
+    await until("the guest", async () => {
+      const { state, state_reason: reason } = await setting.service.machine("In Chromium");
+      if (state === "stopped" && reason) throw new Hopeless(reason);
+      return /ready arch=/.test(await setting.service.serial("In Chromium"));
+    }, { within: 240_000, every: 500 });
     if (!(await page.getByRole("application").count())) {
       await page.getByRole("treeitem", { name: "In Chromium" }).click();
       await button("Open display").click();
@@ -95,8 +104,11 @@ describe("the pages in a browser", { skip }, () => {
   });
 
   step("pause, resume and rename: the command line and the page agree within a second", async () => {
+    await page.mouse.move(480, 30);
+    await page.mouse.move(480, 6); // The display's toolbar comes when the pointer is at the top.
+    await button("Show library").click();
     await page.getByRole("treeitem", { name: "In Chromium" }).click();
-    const main = page.getByRole("main", { name: "In Chromium" });
+    const main = page.getByRole("main", { name: "In Chromium", exact: true });
     await button("Pause", main).click();
     await button("Resume", main).waitFor({ timeout: 3000 });
     assert.equal((await setting.cli("show", "In Chromium")).state, "paused");
@@ -108,7 +120,7 @@ describe("the pages in a browser", { skip }, () => {
     await page.getByRole("main", { name: "In Chromium" }).waitFor({ timeout: 1500 });
   });
 
-  step("a snapshot is taken, renamed, restored with undo, and deleted", async () => {
+  step("a snapshot is taken, renamed, restored, and what was kept is deleted", async () => {
     const path = "/v1/machines/In%20Chromium/snapshots";
     await button("Take snapshot").click();
     const snapshot = await until("a snapshot", async () => (await setting.service.get(path)).snapshots[0], { within: 60_000 });
@@ -118,9 +130,15 @@ describe("the pages in a browser", { skip }, () => {
     await page.keyboard.press("Enter");
     await page.getByRole("treeitem", { name: "Clean", exact: true }).waitFor();
     await button("Restore", page.getByRole("toolbar", { name: "Actions for Clean" })).click();
-    await button("Undo").waitFor({ timeout: 60_000 });
+    const kept = page.getByRole("treeitem", { name: "Before restore", exact: true });
+    await kept.waitFor({ timeout: 60_000 });
     assert.equal((await setting.service.get(path)).snapshots.length, 2);
     await keep("chromium-snapshots-light");
+    await kept.click();
+    await button("Delete", page.getByRole("toolbar", { name: "Actions for Before restore" })).click();
+    await kept.waitFor({ state: "detached", timeout: 3000 });
+    // Really gone once the time for undo is over.
+    await until("the snapshot to go", async () => (await setting.service.get(path)).snapshots.length === 1, { within: 30_000 });
   });
 
   step("stop, trash and back", async () => {
