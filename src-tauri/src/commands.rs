@@ -90,6 +90,7 @@ pub async fn socket_send(sockets: State<'_, Arc<Sockets>>, id: u32, message: Out
 
 /// Closes a socket.
 #[tauri::command]
+#[allow(clippy::needless_pass_by_value)] // Tauri hands its state over by value.
 pub fn socket_close(sockets: State<'_, Arc<Sockets>>, id: u32) {
     sockets.close(id);
 }

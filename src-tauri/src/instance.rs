@@ -142,7 +142,9 @@ mod tests {
             panic!("not first")
         };
         let (sender, receiver) = mpsc::channel();
-        first.serve(move |show| sender.send(show).unwrap());
+        first.serve(move |show| {
+            sender.send(show).unwrap();
+        });
         let show = Show {
             machine: Some("my “web” server".into()),
         };

@@ -180,7 +180,7 @@ mod tests {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let id = sockets
             .open(&service, "/v1/machines/x/console", move |m| {
-                sender.send(m).unwrap()
+                sender.send(m).unwrap();
             })
             .await
             .unwrap();

@@ -1,7 +1,7 @@
 // The same pages in Chromium against the real service: `nestbox service serve --listen`. What needs no native window is tried
 // here, where it is quicker, in light and dark.
 import assert from "node:assert/strict";
-import { mkdir, rm } from "node:fs/promises";
+import { cp, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { end, Hopeless, start, until } from "./lib/processes.mjs";
@@ -23,7 +23,9 @@ describe("the pages in a browser", { skip }, () => {
     const { chromium: driver } = await import("playwright-core");
     setting = await Setting.make();
     await setting.mirror();
-    setting.env.NESTBOX_UI = join(root, "ui/dist");
+    // A copy: a build that goes on meanwhile takes away files that the page has yet to load.
+    setting.env.NESTBOX_UI = join(setting.home, "ui");
+    await cp(join(root, "ui/dist"), setting.env.NESTBOX_UI, { recursive: true });
     const service = start(built("nestbox"), ["--json", "service", "serve", "--listen", "127.0.0.1:0"], { env: setting.env });
     setting.onClose(() => end(service));
     address = await until("the service", () => /"browser":\s*"(http[^"]+)"/.exec(service.output)?.[1], { within: 30_000 });
