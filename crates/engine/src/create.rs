@@ -127,8 +127,22 @@ impl Engine {
         Ok((handle, journal))
     }
 
-    /// Takes back a machine that was never completed.
+    /// Takes back a machine that was never completed, unless it holds the only copy of a file of the user's.
     pub(crate) fn undo_machine(&self, id: &MachineId, journal: Option<nestbox_store::JournalId>) {
+        if self.holds_moved_file(id)
+            && let Some(handle) = self.handle_by_id(id)
+        {
+            handle.write().job = None;
+            self.set_state(
+                &handle,
+                MachineState::Stopped,
+                Some("It was not completed, and keeps the file that was moved.".into()),
+            );
+            if let Some(Err(error)) = journal.map(|journal| self.library().finish(journal)) {
+                tracing::warn!(%error, "could not close a journal entry");
+            }
+            return;
+        }
         if let Some(handle) = self.handle_by_id(id) {
             self.drop_handle(id);
             self.tell_machine(EventKind::MachineRemoved, &handle, None);

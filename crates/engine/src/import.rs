@@ -118,6 +118,13 @@ impl Engine {
                     )
                 })??;
             let destination = engine.folder(&making.id).disk_image(&disk.image);
+            if request.action == FileAction::Move {
+                engine.library().advance(
+                    journal,
+                    "move",
+                    &serde_json::json!({ "moved_from": inspection.path }),
+                )?;
+            }
             let reporter = worker.clone();
             let progress = move |done, total| reporter.bytes(done, Some(total));
             let imported = nestbox_disk::import_disk(

@@ -13,6 +13,7 @@ impl Engine {
         for entry in library.open_entries()? {
             let Some(id) = &entry.machine else { continue };
             let done = match entry.op.as_str() {
+                "create" if self.holds_moved_file(id) => Ok(()),
                 "create" => {
                     tracing::info!(machine = %id, "taking back a machine that was never completed");
                     files::remove_folder(self.folder(id).path()).and_then(|()| library.remove_machine(id))
@@ -50,9 +51,6 @@ impl Engine {
         }
     }
 
-    /// A machine that still runs says itself which images it writes. Otherwise: before the freeze the overlays are
-    /// empty and unused, so they go; from the freeze on the guest may have written to them, so they become the
-    /// present, which is right in either case, since an overlay nobody wrote to shows what is below it.
     async fn recover_take(
         &self,
         handle: &Arc<Handle>,
@@ -68,40 +66,11 @@ impl Engine {
             return Ok(());
         };
         let record = files::read_record(&snapshot_folder).ok();
-        let in_use = match handle.session() {
-            Ok(session) => {
-                let active = session.active_images().await?;
-                active
-                    .disks
-                    .iter()
-                    .map(|(_, path)| path)
-                    .chain(&active.nvram)
-                    .any(|path| {
-                        path.file_name()
-                            .is_some_and(|name| images.iter().any(|image| name == image.as_str()))
-                    })
-            }
-            Err(_) => {
-                let complete = images
-                    .iter()
-                    .all(|name| folder.disk_image(name).exists() || folder.nvram_image(name).exists());
-                complete && (entry.step == "freeze" || record.is_some())
-            }
-        };
-        // A record without its overlays in use can't be: it is written after the freeze.
-        if in_use {
-            if record.is_none() {
-                after.current_snapshot = handle.spec().current_snapshot;
-            }
-            // Name and notes may have changed since; only images and position follow the snapshot.
-            let now = handle.spec();
-            let merged = MachineSpec {
-                disks: after.disks,
-                nvram: after.nvram,
-                current_snapshot: after.current_snapshot,
-                ..now
-            };
-            self.save_spec(handle, merged)?;
+        if record.is_none() {
+            after.current_snapshot = handle.spec().current_snapshot;
+        }
+        if entry.step == "freeze" || record.is_some() {
+            self.settle_images(handle, images, after).await?;
         } else {
             self.sweep(handle, images)?;
         }
@@ -119,6 +88,64 @@ impl Engine {
             }
             None => files::remove_folder(snapshot_folder.path()),
         }
+    }
+
+    /// After a freeze that did not end well: a machine that still runs says itself which images it writes. When
+    /// nobody can be asked, the overlays become the present, which is right in either case, since an overlay that
+    /// nobody wrote to shows what is below it. Overlays that were never complete are unused and go.
+    pub(crate) async fn settle_images(
+        &self,
+        handle: &Arc<Handle>,
+        images: &[String],
+        after: MachineSpec,
+    ) -> Result<()> {
+        let folder = self.folder(&handle.id);
+        let complete = images
+            .iter()
+            .all(|name| folder.disk_image(name).exists() || folder.nvram_image(name).exists());
+        let asked = match handle.session() {
+            Ok(session) => session.active_images().await.ok(),
+            Err(_) => None,
+        };
+        let in_use = match asked {
+            Some(active) => active
+                .disks
+                .iter()
+                .map(|(_, path)| path)
+                .chain(&active.nvram)
+                .any(|path| {
+                    path.file_name()
+                        .is_some_and(|name| images.iter().any(|image| name == image.as_str()))
+                }),
+            None => complete,
+        };
+        if !in_use {
+            return self.sweep(handle, images);
+        }
+        // Name and notes may have changed since; only images and position follow the snapshot.
+        let now = handle.spec();
+        let merged = MachineSpec {
+            disks: after.disks,
+            nvram: after.nvram,
+            current_snapshot: after.current_snapshot,
+            ..now
+        };
+        self.save_spec(handle, merged)
+    }
+
+    /// The user's file of this creation was moved and is nowhere else: then what was made of it is never removed.
+    pub(crate) fn holds_moved_file(&self, id: &MachineId) -> bool {
+        let entries = self.library().open_entries().unwrap_or_default();
+        let moved = entries
+            .iter()
+            .find(|entry| entry.op == "create" && entry.machine.as_ref() == Some(id));
+        let Some(from) = moved.and_then(|entry| field::<Option<std::path::PathBuf>>(entry, "moved_from"))
+        else {
+            return false;
+        };
+        let has_image =
+            std::fs::read_dir(self.folder(id).disks()).is_ok_and(|mut images| images.next().is_some());
+        !from.exists() && has_image
     }
 }
 

@@ -65,7 +65,11 @@ impl Engine {
             tracing::warn!(%error, machine = %handle.id, "could not remove images that are not needed any more");
         }
         library.finish(journal)?;
-        switched?;
+        if let Err(error) = switched {
+            let reason = format!("Restoring failed: {}", error.message);
+            self.set_state(&handle, MachineState::Stopped, Some(reason));
+            return Err(error);
+        }
         self.tell_machine(
             EventKind::SnapshotRestored,
             &handle,
@@ -101,7 +105,13 @@ impl Engine {
                 cell.session = None;
                 cell.state = MachineState::Starting;
             }
-            session.end().await?;
+            if let Err(error) = session.end().await {
+                let mut cell = handle.write();
+                cell.session = Some(session);
+                cell.state = MachineState::Running;
+                cell.reason = Some(error.message.clone());
+                return Err(error);
+            }
         }
         Ok(())
     }

@@ -284,12 +284,17 @@ impl Engine {
         let paused_seconds = match frozen {
             Ok(seconds) => seconds,
             Err(error) => {
-                // The guest goes on with the images it had.
+                let was_current = spec.current_snapshot.clone();
+                self.settle_images(
+                    handle,
+                    &overlays.names(),
+                    MachineSpec {
+                        current_snapshot: was_current,
+                        ..after
+                    },
+                )
+                .await?;
                 files::remove_folder(snapshot_folder.path())?;
-                for name in overlays.names() {
-                    files::remove_file(&folder.disk_image(&name))?;
-                    files::remove_file(&folder.nvram_image(&name))?;
-                }
                 library.finish(journal)?;
                 return Err(error);
             }

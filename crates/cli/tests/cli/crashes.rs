@@ -1,8 +1,13 @@
 //! A killed service, a killed QEMU, and what the next start makes of it.
 
 use crate::common::{Server, empty_qcow2, home};
+use nestbox_guests::TestHome;
+use nestbox_model::layout::Layout;
+use nestbox_model::{MachineId, MachineSpec};
+use nestbox_store::Library;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 
 fn kill(pid: &Value) {
@@ -134,4 +139,91 @@ fn a_cancelled_creation_leaves_nothing() {
         std::fs::read_dir(home.path().join("machines")).unwrap().count(),
         0
     );
+}
+
+/// Puts an entry into the journal, as a service leaves it that dies at `step`.
+fn leave_open(home: &TestHome, op: &str, machine: &Value, step: &str, payload: &Value) {
+    home.nestbox(["service", "stop"]).ok();
+    let library = Library::open(&Layout::new(home.path(), Path::new("/tmp"))).expect("the library");
+    let machine = MachineId::from_text(machine.as_str().unwrap());
+    let entry = library.begin(op, Some(&machine), payload).expect("an entry");
+    if !step.is_empty() {
+        library.advance(entry, step, payload).expect("a step");
+    }
+}
+
+#[test]
+fn a_moved_file_is_never_taken_back_with_its_machine() {
+    let home = home();
+    let folder = tempfile::tempdir().unwrap();
+    let image = empty_qcow2(folder.path(), "only copy.qcow2");
+    let path = image.to_str().unwrap().to_owned();
+    let machine = home.json(["import", &path, "--move", "--name", "moved"]);
+    assert!(!image.exists());
+    leave_open(
+        &home,
+        "create",
+        &machine["id"],
+        "move",
+        &serde_json::json!({ "moved_from": path }),
+    );
+    assert_eq!(home.json(["show", "moved"])["state"], "stopped");
+    home.nestbox(["start", "moved"]).ok();
+    home.nestbox(["stop", "--force", "moved"]).ok();
+    // A creation that moved nothing is undone.
+    let other = home.json(["create", "half", "--blank", "--disk", "1M"]);
+    leave_open(&home, "create", &other["id"], "", &serde_json::json!({}));
+    home.nestbox(["show", "half"]).fails_with(3);
+    home.nestbox(["show", "moved"]).ok();
+}
+
+#[test]
+fn a_snapshot_cut_short_is_before_or_after() {
+    let home = home();
+    let machine = home.json(["create", "web", "--blank", "--disk", "64M"]);
+    let disks = home.machine_folder("web").join("disks");
+    let active = std::path::PathBuf::from(machine["disks"][0]["path"].as_str().unwrap());
+    let spec = std::fs::read_to_string(home.machine_folder("web").join("machine.toml")).unwrap();
+    let overlay = |name: &str| {
+        let made = std::process::Command::new("qemu-img")
+            .args([
+                "create",
+                "-q",
+                "-f",
+                "qcow2",
+                "-F",
+                "qcow2",
+                "-b",
+                active.file_name().unwrap().to_str().unwrap(),
+            ])
+            .arg(disks.join(name))
+            .current_dir(&disks)
+            .status();
+        assert!(made.unwrap().success());
+    };
+    // The journal carries the spec to come.
+    let parsed = |name: &str| {
+        let old = active.file_name().unwrap().to_str().unwrap();
+        let after: MachineSpec = toml::from_str(&spec.replace(old, name)).unwrap();
+        serde_json::to_value(after).unwrap()
+    };
+    let id = "0".repeat(32);
+    for (step, name, adopted) in [("", "before.qcow2", false), ("freeze", "after.qcow2", true)] {
+        overlay(name);
+        let payload = serde_json::json!({ "snapshot": id, "images": [name], "after": parsed(name) });
+        leave_open(&home, "snapshot-take", &machine["id"], step, &payload);
+        let after = home.json(["show", "web"]);
+        assert_eq!(
+            after["disks"][0]["path"].as_str().unwrap().ends_with(name),
+            adopted,
+            "{step}: {after}"
+        );
+        assert_eq!(disks.join(name).exists(), adopted, "{step}");
+        assert!(active.exists());
+        assert_eq!(
+            home.json(["snapshot", "list", "web"])["snapshots"],
+            Value::Array(vec![])
+        );
+    }
+    home.nestbox(["library", "check"]).ok();
 }
