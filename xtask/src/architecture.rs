@@ -39,7 +39,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that tests, and only tests, may know besides.
-const FOR_TESTS: &[&str] = &["nestbox-guests"];
+const FOR_TESTS: &[&str] = &["nestbox-guests", "nestbox-store"];
 
 /// Beginnings of the names of crates that draw windows: nothing but the window may reach them.
 const WINDOW_TOOLKITS: &[&str] = &[
