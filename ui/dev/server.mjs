@@ -201,6 +201,11 @@ function route(db, method, path, body, query) {
         db.config[id] = body.value;
         db.tell("config.changed");
       }
+      if (id && method === "DELETE") {
+        delete db.config[id];
+        db.tell("config.changed");
+        return { status: 204, body: null };
+      }
       return { status: 200, body: id ? { value: db.config[id] } : { config: db.config } };
     case "machines": {
       if (!id) return { status: 200, body: { machines: db.machines } };

@@ -16,6 +16,7 @@ import type {
   PortForward,
   Restored,
   ServiceInfo,
+  Setting,
   Snapshot,
   SnapshotList,
   SnapshotsDeleted,
@@ -172,7 +173,8 @@ export function createClient(platform: Platform) {
     activity: () => get<{ entries: ActivityEntry[] }>("/activity").then((r) => r.entries),
 
     config: () => get<{ config: Config }>("/config").then((r) => r.config),
-    setConfig: (key: string, value: unknown) => call<unknown>("PUT", `/config/${enc(key)}`, { value }),
+    setConfig: (key: string, value: string) => call<Setting>("PUT", `/config/${enc(key)}`, { value }),
+    unsetConfig: (key: string) => call<null>("DELETE", `/config/${enc(key)}`),
     stats: (id?: string) => get<Stats>(`/stats${query({ machine: id })}`),
   };
 }

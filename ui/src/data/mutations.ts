@@ -15,6 +15,7 @@ import type {
   Machine,
   PortForward,
   Restored,
+  Setting,
   Snapshot,
   SnapshotsDeleted,
   SnapshotTaken,
@@ -146,11 +147,15 @@ export const useEmptyTrash = (): Write<TrashEmptied, void> =>
     (queries) => void queries.invalidateQueries({ queryKey: keys.trash }),
   );
 
-export const useSetConfig = (): Write<unknown, { key: string; value: unknown }> =>
+/** Sets one setting; null takes the value away, so that the default counts again. */
+export const useSetConfig = (): Write<Setting | null, { key: string; value: string | null }> =>
   useWrite(
-    (client, { key, value }) => client.setConfig(key, value),
+    (client, { key, value }) => (value === null ? client.unsetConfig(key) : client.setConfig(key, value)),
     (queries, _answer, { key, value }) => {
-      queries.setQueryData<Config>(keys.config, (config) => ({ ...config, [key]: value }));
+      queries.setQueryData<Config>(keys.config, (config) => {
+        const others = Object.entries(config ?? {}).filter(([name]) => name !== key);
+        return Object.fromEntries(value === null ? others : [...others, [key, value]]);
+      });
       if (key.startsWith("mirror.")) void queries.invalidateQueries({ queryKey: keys.templates });
     },
   );

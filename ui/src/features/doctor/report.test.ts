@@ -2,13 +2,23 @@ import { describe, expect, it } from "vitest";
 import type { AcceleratorReport, Check, DoctorReport } from "../../data/types";
 import { emulatedOf, groupOf, parseFix, sortChecks, verdictOf } from "./report";
 
-const check = (id: string, status: Check["status"]): Check => ({ id, status, message: id, fix: null });
+const check = (id: string, status: Check["status"]): Check => ({
+  id,
+  status,
+  message: id,
+  fix: null,
+  technical: null,
+});
 const accel = (name: AcceleratorReport["name"], arch: AcceleratorReport["arch"], usable: boolean): AcceleratorReport => ({
   name,
   arch,
   usable,
   tested: true,
   reason: "",
+  cure: null,
+  technical: null,
+  seconds: null,
+  slowdown: null,
 });
 const report = (part: Partial<DoctorReport>): DoctorReport => ({
   ok: true,

@@ -20,7 +20,7 @@ const template: Template = {
   variant: "server",
   summary: "",
   glyph: "Ub",
-  arches: { aarch64: { kind: "cloud-image", url: "https://x/y", size: 1, verified_by: "gpg" } },
+  arches: { aarch64: { kind: "cloud-image", url: "https://x/y", size: 1, verified_by: "gpg", cached: false } },
   defaults: { cpus: 4, memory: 4 * GIB, disk: 25 * GIB },
   user: "ubuntu",
 };

@@ -3,7 +3,7 @@ import type { Arch, Template } from "../../data/types";
 import { buildCards, compareVersions, filterCards, findChoice, firstChoice, splitName } from "./gallery";
 
 function template(id: string, name: string, variant: string, arches: Arch[], kind: "cloud-image" | "installer" = "cloud-image"): Template {
-  const source = { kind, url: "https://example.org/x", size: 1, verified_by: "gpg" as const };
+  const source = { kind, url: "https://example.org/x", size: 1, verified_by: "gpg" as const, cached: false };
   return {
     id,
     name,

@@ -1,0 +1,990 @@
+/**
+ * The HTTP API's shapes, made from docs/openapi.json by "npm run gen:api". Don't edit: change the service's
+ * types, write the document anew ("make docs"), then make this file again.
+ */
+export interface components {
+  schemas: {
+    /**
+     * @description Processor virtualisation used by a backend. `tcg` is emulation in software and is always there.
+     * @enum {string}
+     */
+    Accelerator: "kvm" | "hvf" | "whpx" | "tcg";
+    /**
+     * @description Which accelerator to run with.
+     * @enum {string}
+     */
+    AcceleratorChoice: "auto" | "kvm" | "hvf" | "whpx" | "tcg";
+    /** @description Whether one accelerator works for one guest architecture, proved by running a payload. */
+    AcceleratorReport: {
+      /** @description Guest architecture. */
+      arch: components["schemas"]["Arch"];
+      /** @description What to do about it. */
+      cure?: string | null;
+      /** @description Accelerator. */
+      name: components["schemas"]["Accelerator"];
+      /** @description Why, for people. */
+      reason: string;
+      /**
+       * Format: double
+       * @description Seconds the payload took.
+       */
+      seconds?: number | null;
+      /**
+       * Format: double
+       * @description How many times slower than native code on this computer, measured here; `None` when not measured.
+       */
+      slowdown?: number | null;
+      /** @description Exact words of QEMU and the system, for experts. */
+      technical?: string | null;
+      /** @description The payload was really run (false: the device or QEMU is not there, or there is no payload for it). */
+      tested: boolean;
+      /** @description It ran the payload in time. */
+      usable: boolean;
+    };
+    /** @description The activity list. */
+    Activity: {
+      entries: components["schemas"]["ActivityEntry"][];
+    };
+    /** @description A line of the activity list. */
+    ActivityEntry: {
+      /**
+       * Format: date-time
+       * @description When.
+       */
+      at: string;
+      /** @description Event kind's word. */
+      kind: string;
+      machine?: null | components["schemas"]["MachineId"];
+      /** @description A sentence. */
+      message: string;
+    };
+    /**
+     * @description A guest processor architecture, by QEMU's name for it (`qemu-system-<name>`).
+     * @enum {string}
+     */
+    Arch: "x86_64" | "aarch64" | "riscv64" | "i386" | "arm" | "ppc64" | "s390x";
+    /** @description New settings by key; the keys are [`Machine::settable`]. */
+    ChangeRequest: {
+      /** @description Key → value. Strings are parsed as on the command line (`memory` takes `4G` or a number of bytes). */
+      changes: {
+        [key: string]: Record<string, unknown>;
+      };
+    };
+    /** @description One finding. */
+    Check: {
+      /** @description The exact command or step that mends it; `None` when nothing needs mending. */
+      fix?: string | null;
+      /** @description Stable word: `qemu.aarch64`, `firmware.aarch64`, `accelerator.kvm`, `space`, `library`, `qemu-img`. */
+      id: string;
+      /** @description What was found and why it matters, for people. */
+      message: string;
+      /** @description Verdict. */
+      status: components["schemas"]["CheckStatus"];
+      /** @description Exact words of tools, for experts. */
+      technical?: string | null;
+    };
+    /** @description How to check. */
+    CheckRequest: {
+      /** @description Make the index anew from the folders. */
+      rebuild?: boolean;
+    };
+    /**
+     * @description Verdict of a check.
+     * @enum {string}
+     */
+    CheckStatus: "ok" | "warning" | "missing" | "failed";
+    /** @description The command a machine runs as. */
+    CommandShown: {
+      /** @description Program and arguments. */
+      argv: string[];
+      /** @description The same, quoted for a POSIX shell. */
+      shell: string;
+    };
+    /** @description Make a machine. Unset values come from the template, the file or this computer. */
+    CreateRequest: {
+      arch?: null | components["schemas"]["Arch"];
+      /**
+       * Format: int32
+       * @description Virtual processors.
+       */
+      cpus?: number | null;
+      /**
+       * Format: int64
+       * @description Capacity of the first disk, bytes.
+       */
+      disk?: number | null;
+      firmware?: null | components["schemas"]["Firmware"];
+      /**
+       * Format: int64
+       * @description Bytes.
+       */
+      memory?: number | null;
+      /** @description Name; must be free. */
+      name: string;
+      /** @description Network of the first NIC; `default` unless set. */
+      network?: string | null;
+      /** @description Its password. Only a hash of it is kept, in the seed. */
+      password?: string | null;
+      /** @description What it is made from. */
+      source: components["schemas"]["CreateSource"];
+      /** @description Public keys that may sign in, beside the machine's own. */
+      ssh_keys?: string[];
+      /** @description Start it when it is ready. */
+      start?: boolean;
+      /** @description Tags. */
+      tags?: string[];
+      /** @description Account to make (cloud images). */
+      user?: string | null;
+      /** @description Further cloud-init user-data. */
+      user_data?: string | null;
+    };
+    /** @description What a machine is made from. */
+    CreateSource: {
+      /** @description The catalogue. */
+      template: {
+        /** @description Template id. */
+        id: string;
+      };
+    } | {
+      /** @description An installer or live medium of the user's, read where it is. */
+      iso: {
+        /** @description Absolute path. */
+        path: string;
+      };
+    } | {
+      /** @description A disk image of the user's. */
+      "disk-image": {
+        /** @description What happens to the file. */
+        action?: components["schemas"]["FileAction"];
+        /** @description Absolute path. */
+        path: string;
+      };
+    } | "blank";
+    /** @description A disk as the API shows it. */
+    Disk: {
+      /**
+       * Format: int64
+       * @description Bytes the guest sees.
+       */
+      capacity: number;
+      /** @description `qcow2`. */
+      format: string;
+      /** @description Id. */
+      id: components["schemas"]["DiskId"];
+      /** @description Absolute path of the active image. */
+      path: string;
+      /** @description The guest may not write. */
+      read_only: boolean;
+      /**
+       * Format: int64
+       * @description Bytes on this computer's disk, of the active image.
+       */
+      used: number;
+    };
+    /** @description A disk of a machine; also its QEMU node name (`disk-` + short id). */
+    DiskId: string;
+    /** @description Where to connect for the live display. */
+    DisplayAddress: {
+      /** @description A WebSocket on 127.0.0.1 with a token that is good for one connection within a minute. */
+      url: string;
+    };
+    /** @description Everything Doctor knows. */
+    DoctorReport: {
+      /** @description Accelerators, tested. */
+      accelerators: components["schemas"]["AcceleratorReport"][];
+      /** @description Findings. */
+      checks: components["schemas"]["Check"][];
+      /** @description This computer. */
+      host: components["schemas"]["HostInfo"];
+      /** @description Machines can run (emulated counts). */
+      ok: boolean;
+    };
+    /** @description An error as clients see it. `code` is a stable kebab-case word listed in `docs/errors.md`. */
+    Error: {
+      /** @description Stable word to switch on. */
+      code: string;
+      /** @description Exact facts for experts: paths, tool output, numbers. Always an object. */
+      details?: Record<string, unknown>;
+      /** @description What to do next; empty when there is nothing sensible. */
+      hint?: string;
+      /** @description Class of failure. */
+      kind: components["schemas"]["ErrorKind"];
+      /** @description What happened and why, in one or two plain sentences. Starts with a capital, ends with a full stop. */
+      message: string;
+    };
+    /** @description The wire form: `{"error": {…}}`. */
+    ErrorBody: {
+      /** @description The error. */
+      error: components["schemas"]["Error"];
+    };
+    /**
+     * @description What class of failure an error is; it decides the exit code and the HTTP status.
+     * @enum {string}
+     */
+    ErrorKind: "failed" | "usage" | "not-found" | "conflict" | "unfit" | "unsafe" | "cancelled";
+    /** @description One event. */
+    Event: {
+      /**
+       * Format: date-time
+       * @description When.
+       */
+      at: string;
+      job?: null | components["schemas"]["Job"];
+      /** @description What. */
+      kind: components["schemas"]["EventKind"];
+      machine?: null | components["schemas"]["MachineId"];
+      machine_now?: null | components["schemas"]["Machine"];
+      /** @description A sentence for the activity list, where a user would want one. */
+      message?: string | null;
+    };
+    /**
+     * @description What happened.
+     * @enum {string}
+     */
+    EventKind: "machine.added" | "machine.changed" | "machine.state" | "machine.removed" | "trash.changed" | "snapshot.taken" | "snapshot.restored" | "snapshot.changed" | "snapshot.deleted" | "job.progress" | "config.changed" | "doctor.changed" | "events.lost";
+    /**
+     * @description What happens to the user's file.
+     * @enum {string}
+     */
+    FileAction: "copy" | "move" | "link";
+    /** @description A file on this computer. */
+    FilePath: {
+      arch?: null | components["schemas"]["Arch"];
+      /** @description Absolute path. */
+      path: string;
+    };
+    /**
+     * @description What starts the guest.
+     * @enum {string}
+     */
+    Firmware: "uefi" | "bios";
+    /** @description The account a cloud-init seed makes. */
+    GuestUser: {
+      /** @description A password was set (its hash is in the seed only). */
+      has_password?: boolean;
+      /** @description Login name. */
+      name: string;
+      /** @description File name of the machine's private key (OpenSSH) in the machine's folder. */
+      private_key?: string | null;
+    };
+    /** @description This computer, for limits and defaults. */
+    HostInfo: {
+      /** @description QEMU's name for this processor's architecture. */
+      arch: string;
+      /**
+       * Format: int32
+       * @description Logical processors.
+       */
+      cpus: number;
+      /**
+       * Format: int64
+       * @description Bytes free where the library is.
+       */
+      disk_free: number;
+      /**
+       * Format: int64
+       * @description Bytes in all where the library is.
+       */
+      disk_total: number;
+      /**
+       * Format: int64
+       * @description Bytes of memory.
+       */
+      memory: number;
+      /**
+       * Format: int64
+       * @description Bytes of memory free for machines now.
+       */
+      memory_free: number;
+      /** @description Operating system and version, in words. */
+      system: string;
+    };
+    /** @description What this computer uses right now. */
+    HostUsage: {
+      /**
+       * Format: double
+       * @description Cores in use.
+       */
+      cpu: number;
+      /**
+       * Format: int32
+       * @description Cores there are.
+       */
+      cpus: number;
+      /**
+       * Format: int64
+       * @description Bytes free where the library is.
+       */
+      disk_free: number;
+      /**
+       * Format: int64
+       * @description Bytes.
+       */
+      memory: number;
+      /**
+       * Format: int64
+       * @description Bytes.
+       */
+      memory_free: number;
+    };
+    /** @description One line of an import plan. */
+    ImportItem: {
+      /** @description Fate. */
+      fate: components["schemas"]["ItemFate"];
+      /** @description What: `All data, byte for byte`. */
+      what: string;
+      /** @description Why, where it is not kept. */
+      why?: string | null;
+    };
+    /** @description What an import would do. */
+    ImportPlan: {
+      /** @description Architecture, as guessed. */
+      arch: components["schemas"]["Arch"];
+      /** @description How the architecture was found: `EFI boot file`, `the volume's name`, `this computer's`. */
+      arch_reason: string;
+      /**
+       * Format: int32
+       * @description Virtual processors proposed.
+       */
+      cpus: number;
+      /** @description The format in words: `qcow2 v3`, `ISO 9660, bootable (BIOS, UEFI)`. */
+      description: string;
+      /**
+       * Format: int64
+       * @description Capacity of the disk (for an ISO: of the new blank disk), bytes.
+       */
+      disk: number;
+      /** @description Firmware, as guessed. */
+      firmware: components["schemas"]["Firmware"];
+      /** @description Two letters for the tile. */
+      glyph: string;
+      /** @description Line by line. */
+      items: components["schemas"]["ImportItem"][];
+      /**
+       * Format: int64
+       * @description Memory proposed, bytes.
+       */
+      memory: number;
+      /** @description Suggested machine name. */
+      name: string;
+      /**
+       * Format: int64
+       * @description Bytes that copying needs.
+       */
+      needs: number;
+      /** @description Partition table and partitions in words, where there are. */
+      partitions: string[];
+      /** @description Absolute path of the file. */
+      path: string;
+      /** @description Format found. */
+      recognised: components["schemas"]["Recognised"];
+      /**
+       * Format: int64
+       * @description Bytes of the file itself.
+       */
+      size: number;
+      /** @description Guest system in words, as guessed. */
+      system?: string | null;
+      /** @description Worth knowing, for people. */
+      warnings: string[];
+    };
+    /** @description Import one file as a new machine. Unset values come from the plan. */
+    ImportRequest: {
+      /** @description What happens to the file. */
+      action?: components["schemas"]["FileAction"];
+      arch?: null | components["schemas"]["Arch"];
+      /**
+       * Format: int32
+       * @description Virtual processors.
+       */
+      cpus?: number | null;
+      /**
+       * Format: int64
+       * @description Bytes.
+       */
+      disk?: number | null;
+      firmware?: null | components["schemas"]["Firmware"];
+      /**
+       * Format: int64
+       * @description Bytes.
+       */
+      memory?: number | null;
+      /** @description Name; must be free. */
+      name?: string | null;
+      /** @description Absolute path. */
+      path: string;
+      /** @description Start it when it is ready. */
+      start?: boolean;
+    };
+    /**
+     * @description What will be done with one property of the file.
+     * @enum {string}
+     */
+    ItemFate: "kept" | "changed" | "dropped";
+    /** @description One job. */
+    Job: {
+      /**
+       * Format: int64
+       * @description Bytes done and in all, of the current step, where it moves bytes.
+       */
+      bytes_done?: number | null;
+      /**
+       * Format: int64
+       * @description See `bytes_done`.
+       */
+      bytes_total?: number | null;
+      /**
+       * Format: date-time
+       * @description Made at.
+       */
+      created_at: string;
+      error?: null | components["schemas"]["Error"];
+      /**
+       * Format: date-time
+       * @description Ended at.
+       */
+      finished_at?: string | null;
+      /** @description Id. */
+      id: components["schemas"]["JobId"];
+      /** @description Kind. */
+      kind: components["schemas"]["JobKind"];
+      machine?: null | components["schemas"]["MachineId"];
+      /** @description What it does right now, one short sentence. */
+      message: string;
+      /** @description It can be paused and resumed (downloads). */
+      pausable: boolean;
+      /**
+       * Format: double
+       * @description 0 to 1, or `None` when it can't be known.
+       */
+      progress?: number | null;
+      /**
+       * Format: double
+       * @description Bytes a second over the last seconds.
+       */
+      rate?: number | null;
+      /**
+       * Format: double
+       * @description Seconds left, once there are 2 s of data.
+       */
+      seconds_left?: number | null;
+      /** @description State. */
+      state: components["schemas"]["JobState"];
+      /** @description Steps, in order, where it has several. */
+      steps: components["schemas"]["Step"][];
+      /** @description A title for people: `Create “web”`. */
+      title: string;
+    };
+    /** @description A job. */
+    JobId: string;
+    /**
+     * @description What a job does.
+     * @enum {string}
+     */
+    JobKind: "create" | "import" | "snapshot-take" | "snapshot-restore" | "snapshot-delete" | "library-check";
+    /** @description A job that was started, and the machine it makes. */
+    JobStarted: {
+      /** @description The job. */
+      job: components["schemas"]["Job"];
+      /** @description The machine, in state `creating`. */
+      machine: components["schemas"]["Machine"];
+    };
+    /**
+     * @description Life of a job.
+     * @enum {string}
+     */
+    JobState: "queued" | "running" | "paused" | "done" | "failed" | "cancelled";
+    /** @description Jobs. */
+    Jobs: {
+      jobs: components["schemas"]["Job"][];
+    };
+    /** @description Key combinations, one after the other. */
+    Keys: {
+      /** @description `ctrl-alt-delete`, `ret`, `a`, … */
+      keys: string[];
+    };
+    /** @description One thing that is wrong in the library. */
+    LibraryProblem: {
+      /** @description Stable word. */
+      code: string;
+      /** @description A sentence. */
+      message: string;
+      /** @description Where. */
+      path?: string | null;
+    };
+    /** @description What `library check` found. */
+    LibraryReport: {
+      /** @description Nothing is wrong. */
+      ok: boolean;
+      /** @description What is. */
+      problems: components["schemas"]["LibraryProblem"][];
+      /**
+       * Format: int32
+       * @description Machines read from their folders, when it was rebuilt.
+       */
+      rebuilt?: number | null;
+    };
+    /**
+     * @description Whether a NIC's cable is plugged in.
+     * @enum {string}
+     */
+    LinkState: "up" | "down";
+    /** @description The last part of a machine's logs. */
+    Logs: {
+      /** @description What the hypervisor said. */
+      backend: string;
+      /** @description What the guest wrote to its serial port. */
+      serial: string;
+    };
+    /** @description One machine, as in `nestbox show M --json`. */
+    Machine: {
+      accelerator?: null | components["schemas"]["Accelerator"];
+      /** @description Which accelerator the user wants (setting `accelerator`). */
+      accelerator_choice?: components["schemas"]["AcceleratorChoice"];
+      /** @description Why that accelerator. */
+      accelerator_reason?: string | null;
+      /** @description Guest architecture. */
+      arch: components["schemas"]["Arch"];
+      /** @description Setting `boot.order`; empty leaves it to the firmware. */
+      boot_order?: string[];
+      /** @description The guest's clock is local time (setting `clock`), not UTC. */
+      clock_local?: boolean;
+      /**
+       * Format: int32
+       * @description Virtual processors.
+       */
+      cpus: number;
+      /**
+       * Format: date-time
+       * @description When it was made.
+       */
+      created_at: string;
+      current_snapshot?: null | components["schemas"]["SnapshotId"];
+      /** @description Disks. */
+      disks: components["schemas"]["Disk"][];
+      /** @description Firmware. */
+      firmware: components["schemas"]["Firmware"];
+      /** @description Absolute path of the machine's folder. */
+      folder: string;
+      /** @description Id. */
+      id: components["schemas"]["MachineId"];
+      job?: null | components["schemas"]["JobId"];
+      medium?: null | components["schemas"]["Medium"];
+      /**
+       * Format: int64
+       * @description Memory in bytes.
+       */
+      memory: number;
+      /** @description Name. */
+      name: string;
+      /** @description NICs. */
+      nics: components["schemas"]["Nic"][];
+      /** @description Notes. */
+      notes: string;
+      /**
+       * Format: int32
+       * @description Hypervisor process.
+       */
+      pid?: number | null;
+      /** @description Port forwards. */
+      ports: components["schemas"]["PortForward"][];
+      /** @description Screen size the guest starts with: width, height in pixels. */
+      resolution: [
+        number,
+        number
+      ];
+      /** @description Keys that `set` takes. */
+      settable: string[];
+      /** @description Shared folders (none yet). */
+      shares: Record<string, unknown>[];
+      /**
+       * Format: int32
+       * @description How many snapshots there are.
+       */
+      snapshots: number;
+      /**
+       * Format: date-time
+       * @description Start of the running session.
+       */
+      started_at?: string | null;
+      /** @description State. */
+      state: components["schemas"]["MachineState"];
+      /** @description Why it is in that state, when that is not obvious (it died, it can't start). */
+      state_reason?: string | null;
+      /** @description Guest system in words. */
+      system?: string | null;
+      /** @description Tags. */
+      tags: string[];
+      /** @description Template it came from. */
+      template?: string | null;
+      user?: null | components["schemas"]["GuestUser"];
+      /** @description How to reach the guest. */
+      ways_in: components["schemas"]["WaysIn"];
+    };
+    /** @description A machine of the library. */
+    MachineId: string;
+    /**
+     * @description Observed life of a machine.
+     * @enum {string}
+     */
+    MachineState: "stopped" | "starting" | "running" | "paused" | "suspended" | "stopping" | "broken" | "creating";
+    /** @description Machines. */
+    Machines: {
+      machines: components["schemas"]["Machine"][];
+    };
+    /** @description A medium as the API shows it. */
+    Medium: {
+      /** @description The file is not there any more. */
+      missing: boolean;
+      /** @description File name. */
+      name: string;
+      /** @description Absolute path. */
+      path: string;
+    };
+    /** @description A new name. */
+    NewName: {
+      name: string;
+    };
+    /** @description A NIC as the API shows it. */
+    Nic: {
+      /** @description Guest's address, when known. */
+      address?: string | null;
+      /** @description Id. */
+      id: components["schemas"]["NicId"];
+      /** @description Cable. */
+      link: components["schemas"]["LinkState"];
+      /** @description MAC. */
+      mac: string;
+      /** @description Network. */
+      network: string;
+    };
+    /** @description A NIC of a machine. */
+    NicId: string;
+    /** @description A forward from 127.0.0.1 on this computer to the guest. */
+    PortForward: {
+      /**
+       * Format: int32
+       * @description Port in the guest.
+       */
+      guest: number;
+      /**
+       * Format: int32
+       * @description Port on this computer; 0 asks for a free one.
+       */
+      host: number;
+      /** @description Transport. */
+      protocol?: components["schemas"]["Protocol"];
+    };
+    /** @description Port forwards of a machine. */
+    PortList: {
+      /** @description Forwards. */
+      ports: components["schemas"]["PortForward"][];
+    };
+    /**
+     * @description Transport of a port forward.
+     * @enum {string}
+     */
+    Protocol: "tcp" | "udp";
+    /**
+     * @description What a file was recognised as, by content.
+     * @enum {string}
+     */
+    Recognised: "iso" | "qcow2" | "raw";
+    /** @description Restore a snapshot. */
+    RestoreRequest: {
+      /** @description Throw the present away instead of keeping it as a snapshot. */
+      discard?: boolean;
+    };
+    /** @description What a restore did. */
+    Restored: {
+      kept?: null | components["schemas"]["Snapshot"];
+      /** @description The machine now. */
+      machine: components["schemas"]["Machine"];
+    };
+    /** @description The service. */
+    ServiceInfo: {
+      /**
+       * Format: int32
+       * @description API version: 1.
+       */
+      api: number;
+      /** @description Absolute path. */
+      data_dir: string;
+      /** @description Where it is offered to browsers, without the token. */
+      listen?: string | null;
+      /**
+       * Format: int32
+       * @description Process.
+       */
+      pid: number;
+      /**
+       * Format: date-time
+       * @description When it started.
+       */
+      started_at: string;
+      /** @description Program version. */
+      version: string;
+    };
+    /** @description One setting. */
+    Setting: {
+      value: string;
+    };
+    /** @description Every setting. */
+    Settings: {
+      config: {
+        [key: string]: string;
+      };
+    };
+    /** @description A snapshot as the API shows it (`snapshot list M --json`). */
+    Snapshot: {
+      /** @description Made by Nestbox (“Before restore”), not by the user. */
+      automatic: boolean;
+      /**
+       * Format: date-time
+       * @description When it was taken.
+       */
+      created_at: string;
+      /** @description Id. */
+      id: components["schemas"]["SnapshotId"];
+      /** @description It holds the guest's memory: restoring goes on where it was. */
+      memory: boolean;
+      /** @description Name. */
+      name: string;
+      /** @description Notes. */
+      notes: string;
+      parent?: null | components["schemas"]["SnapshotId"];
+      /** @description Absolute path of the picture of the screen. */
+      screenshot?: string | null;
+      /**
+       * Format: int64
+       * @description Bytes on disk that only this snapshot holds: its images and its memory file.
+       */
+      size: number;
+    };
+    /** @description What to change. */
+    SnapshotChange: {
+      name?: string | null;
+      notes?: string | null;
+    };
+    /** @description A snapshot of a machine. */
+    SnapshotId: string;
+    /** @description All snapshots of a machine. */
+    SnapshotList: {
+      current?: null | components["schemas"]["SnapshotId"];
+      /** @description Oldest first. */
+      snapshots: components["schemas"]["Snapshot"][];
+    };
+    /** @description Take a snapshot. */
+    SnapshotRequest: {
+      /** @description Keep the guest's memory too; unset: yes if it runs or is paused. */
+      memory?: boolean | null;
+      /** @description Name; a good one is made when unset. */
+      name?: string | null;
+      /** @description Notes. */
+      notes?: string;
+    };
+    /** @description A snapshot that was just taken. */
+    SnapshotTaken: components["schemas"]["Snapshot"] & {
+      /**
+       * Format: double
+       * @description How long the guest stood still, seconds.
+       */
+      paused_seconds: number;
+    };
+    /** @description What deleting snapshots did (or would do). */
+    SnapshotsDeleted: {
+      /** @description Snapshots that are gone. */
+      deleted: components["schemas"]["Snapshot"][];
+      /**
+       * Format: int64
+       * @description Bytes freed.
+       */
+      freed: number;
+    };
+    /** @description How to start. */
+    Start: {
+      accelerator?: null | components["schemas"]["Accelerator"];
+    };
+    /** @description What everything uses right now. */
+    Stats: {
+      /** @description This computer. */
+      host: components["schemas"]["HostUsage"];
+      /** @description Running machines. */
+      machines: components["schemas"]["Usage"][];
+    };
+    /** @description One step of a job. */
+    Step: {
+      /** @description A fact learnt in the step (`Signed by …`, key id), for people. */
+      detail?: string | null;
+      /** @description Stable word: `resolve`, `verify-signature`, `download`, `verify-image`, `disk`, `seed`, `start`, `copy`, … */
+      id: string;
+      /** @description State. */
+      state: components["schemas"]["StepState"];
+      /** @description For people. */
+      title: string;
+    };
+    /**
+     * @description State of a step.
+     * @enum {string}
+     */
+    StepState: "waiting" | "running" | "done" | "skipped" | "failed";
+    /** @description How to stop. */
+    Stop: {
+      /** @description End it at once, as pulling the plug does. */
+      force?: boolean;
+    };
+    /** @description A catalogue entry. */
+    Template: {
+      /** @description What it comes as, for each architecture. */
+      arches: {
+        [key: string]: components["schemas"]["TemplateArch"];
+      };
+      /** @description What a new machine gets unless told otherwise. */
+      defaults: components["schemas"]["TemplateDefaults"];
+      /** @description Family; also the `<family>` of `mirror.<family>`: `ubuntu`, `debian`, `fedora`, `alpine`. */
+      family: string;
+      /** @description Two letters for the tile. */
+      glyph: string;
+      /** @description Stable id: `ubuntu-24.04`, `ubuntu-24.04-desktop`. */
+      id: string;
+      /** @description For people: `Ubuntu 24.04 LTS`. */
+      name: string;
+      /** @description One sentence. */
+      summary: string;
+      /** @description Account of the image (`ubuntu`), for cloud images. */
+      user?: string | null;
+      /** @description `server`, `desktop`, `minimal`. */
+      variant: string;
+    };
+    /** @description What one architecture of a template is made from. */
+    TemplateArch: {
+      /** @description The image is in the cache: nothing to download. */
+      cached?: boolean;
+      /** @description Kind. */
+      kind: components["schemas"]["TemplateKind"];
+      /**
+       * Format: int64
+       * @description Bytes to download, as known when the template was written.
+       */
+      size?: number | null;
+      /** @description Where it comes from, mirror setting applied. */
+      url: string;
+      /** @description How the download is verified. */
+      verified_by: components["schemas"]["VerifiedBy"];
+    };
+    /** @description Defaults of a template. */
+    TemplateDefaults: {
+      /**
+       * Format: int32
+       * @description Virtual processors.
+       */
+      cpus: number;
+      /**
+       * Format: int64
+       * @description Bytes.
+       */
+      disk: number;
+      /**
+       * Format: int64
+       * @description Bytes.
+       */
+      memory: number;
+    };
+    /**
+     * @description How a system is delivered.
+     * @enum {string}
+     */
+    TemplateKind: "cloud-image" | "installer";
+    /** @description The catalogue. */
+    Templates: {
+      templates: components["schemas"]["Template"][];
+    };
+    /** @description Text to type. */
+    Text: {
+      text: string;
+    };
+    /** @description The trash. */
+    Trash: {
+      entries: components["schemas"]["TrashEntry"][];
+    };
+    /** @description What emptying the trash did (or would do). */
+    TrashEmptied: {
+      /**
+       * Format: int64
+       * @description Bytes freed.
+       */
+      freed: number;
+      /** @description Machines that are gone for good. */
+      removed: components["schemas"]["TrashEntry"][];
+    };
+    /** @description A deleted machine. */
+    TrashEntry: {
+      /**
+       * Format: date-time
+       * @description When it was deleted.
+       */
+      deleted_at: string;
+      /** @description Absolute path. */
+      folder: string;
+      /** @description Its id. */
+      id: components["schemas"]["MachineId"];
+      /** @description Its name. */
+      name: string;
+      /**
+       * Format: int64
+       * @description Bytes on disk.
+       */
+      size: number;
+    };
+    /** @description What a machine uses right now. Rates are averages since the sample before, at most 2 s old. */
+    Usage: {
+      /**
+       * Format: double
+       * @description Host processor cores in use (1.0 = one core).
+       */
+      cpu: number;
+      /**
+       * Format: double
+       * @description Bytes a second.
+       */
+      disk_read_bps: number;
+      /**
+       * Format: double
+       * @description Bytes a second.
+       */
+      disk_write_bps: number;
+      /** @description Machine. */
+      id: string;
+      /**
+       * Format: int64
+       * @description Resident bytes of the hypervisor process.
+       */
+      memory_resident: number;
+      /**
+       * Format: double
+       * @description Bytes a second; `None` where the backend can't tell.
+       */
+      net_rx_bps?: number | null;
+      /**
+       * Format: double
+       * @description Bytes a second.
+       */
+      net_tx_bps?: number | null;
+    };
+    /**
+     * @description The strongest check there is for a download.
+     * @enum {string}
+     */
+    VerifiedBy: "gpg" | "checksum" | "none";
+    /** @description How to reach a running guest. */
+    WaysIn: {
+      /** @description A complete `ssh …` command, when port 22 is forwarded and the account is known. */
+      ssh_command?: string | null;
+    };
+  };
+  responses: never;
+  parameters: never;
+  requestBodies: never;
+  headers: never;
+  pathItems: never;
+}
