@@ -42,7 +42,7 @@ scripts/setup.sh build window run test || exit $?
 scripts/ui.sh deps || exit $?
 
 phase fmt      lint      2 cargo fmt --all --check
-phase types    lint      5 npm run --silent typecheck --workspace ui
+phase types    lint      5 bash -c 'npm run --silent gen:api:check --workspace ui && npm run --silent typecheck --workspace ui'
 phase style    lint      5 npm run --silent lint --workspace ui
 phase unit     unit      5 npm run --silent test --workspace ui
 phase pages    unit      5 scripts/ui.sh build
