@@ -1,6 +1,6 @@
 // What a test stands on: a home of its own, a display, a mirror of the catalogue, the window under WebDriver.
 import { existsSync } from "node:fs";
-import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -46,7 +46,6 @@ export class Setting {
       NESTBOX_SERVICE: built("nestbox"),
     };
     setting.onClose(() => rm(setting.home, { recursive: true, force: true, maxRetries: 5 }));
-    setting.onClose(() => setting.service.shutDown());
     return setting;
   }
 
@@ -56,6 +55,9 @@ export class Setting {
 
   async close() {
     const problems = [];
+    // Machines first, while there is a service to end them: they outlive it by design.
+    await this.service.shutDown().catch((error) => problems.push(error));
+    await endMachines(this.home).catch((error) => problems.push(error));
     for (const ending of this.#endings.reverse()) await Promise.resolve(ending()).catch((error) => problems.push(error));
     if (problems.length) throw new AggregateError(problems, problems.map(String).join("; "));
   }
@@ -141,4 +143,12 @@ const xTool = () => (tool ??= (async () => {
 /** Nothing while `program` runs; its output as an error when it ended. */
 function alive(program) {
   if (program.exited) throw new Hopeless(`${program.name} ended:\n${program.output}`);
+}
+
+/** Ends what still runs of the machines of this home: those of a service that was killed. */
+async function endMachines(home) {
+  for (const entry of await readdir("/proc").catch(() => [])) {
+    const command = /^\d+$/.test(entry) ? await readFile(`/proc/${entry}/cmdline`, "utf8").catch(() => "") : "";
+    if (/^[^\0]*qemu-system-/.test(command) && command.includes(`${home}/run/`)) process.kill(Number(entry), "SIGKILL");
+  }
 }
