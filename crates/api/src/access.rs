@@ -1,6 +1,8 @@
 //! Who may come in over loopback: tokens, Host and Origin checks (against DNS rebinding and other origins' pages).
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Origins of the window's own pages, on every platform Tauri runs on.
 const WINDOW_ORIGINS: &[&str] = &[
@@ -52,6 +54,23 @@ pub(crate) fn origin_is_ours(headers: &HeaderMap) -> bool {
     WINDOW_ORIGINS.contains(&origin) || origin.strip_prefix("http://").is_some_and(is_loopback)
 }
 
+/// For requests whose only proof is the cookie: the browser sends it with what pages on other ports of this computer
+/// ask for too (`SameSite` knows no ports), so the page must come from this very address. A navigation by the user
+/// has no origin and comes from nowhere (Fetch Metadata: `none`).
+pub(crate) fn page_is_this_address(headers: &HeaderMap) -> bool {
+    let text = |name| match headers.get(name) {
+        None => Some(None),
+        Some(value) => value.to_str().ok().map(Some),
+    };
+    let (Some(Some(host)), Some(origin), Some(site)) =
+        (text(header::HOST), text(header::ORIGIN), text(SEC_FETCH_SITE))
+    else {
+        return false;
+    };
+    origin.is_none_or(|origin| origin.strip_prefix("http://") == Some(host))
+        && site.is_none_or(|site| matches!(site, "same-origin" | "none"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +100,34 @@ mod tests {
         }
         assert!(origin_is_ours(&with(header::ORIGIN, "http://127.0.0.1:4711")));
         assert!(origin_is_ours(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_cookie_counts_for_pages_of_its_own_address_only() {
+        let page = |origin: Option<&str>, site: Option<&str>| {
+            let mut headers = with(header::HOST, "127.0.0.1:4711");
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, origin.parse().unwrap());
+            }
+            if let Some(site) = site {
+                headers.insert(SEC_FETCH_SITE, site.parse().unwrap());
+            }
+            page_is_this_address(&headers)
+        };
+        let own = Some("http://127.0.0.1:4711");
+        assert!(page(None, None) && page(None, Some("none")) && page(own, Some("same-origin")));
+        for foreign in [
+            "http://127.0.0.1:4712",
+            "http://127.0.0.1",
+            "http://localhost:4711",
+            "https://127.0.0.1:4711",
+            "tauri://localhost",
+            "null",
+        ] {
+            assert!(!page(Some(foreign), None), "{foreign}");
+        }
+        assert!(!page(own, Some("same-site")) && !page(None, Some("cross-site")));
+        assert!(!page_is_this_address(&HeaderMap::new()));
     }
 
     #[test]

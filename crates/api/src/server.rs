@@ -294,11 +294,20 @@ async fn check_browser(State(guard): State<Guard>, request: Request, next: Next)
         .flat_map(|value| value.split(';'))
         .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
     let known = |token: Option<&str>| token.is_some_and(|token| access::same_token(token, &guard.token));
-    if in_query || known(bearer) || known(cookie) {
-        next.run(request).await
-    } else {
+    if in_query || known(bearer) {
+        return next.run(request).await;
+    }
+    if !known(cookie) {
         let text =
             "Nestbox needs the address with its token, as `nestbox service serve --listen` printed it.";
-        (StatusCode::UNAUTHORIZED, text).into_response()
+        return (StatusCode::UNAUTHORIZED, text).into_response();
     }
+    if !access::page_is_this_address(headers) {
+        return (
+            StatusCode::FORBIDDEN,
+            "The request comes from a page of another address.",
+        )
+            .into_response();
+    }
+    next.run(request).await
 }

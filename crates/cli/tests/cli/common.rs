@@ -2,6 +2,7 @@
 
 use nestbox_guests::mirror::Mirror;
 use nestbox_guests::{Guests, TestHome};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -62,4 +63,52 @@ pub fn empty_qcow2(folder: &Path, name: &str) -> std::path::PathBuf {
         .status();
     assert!(made.expect("qemu-img").success());
     path
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+}
+
+/// One request, written by hand so that it can be wrong; `line` is method and address.
+pub fn http(
+    mut stream: impl Read + Write,
+    line: &str,
+    headers: &[(&str, &str)],
+    body: impl AsRef<[u8]>,
+) -> Answer {
+    let body = body.as_ref();
+    let mut head = format!("{line} HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
+    if !headers.iter().any(|(name, _)| *name == "Connection") {
+        head += "Connection: close\r\n";
+    }
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    head += "\r\n";
+    stream.write_all(head.as_bytes()).expect("sent");
+    // A refusal may come, and the connection close, before all of it is taken.
+    let _ = stream.write_all(body);
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
+    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+    Answer {
+        status: status.expect("a status"),
+        head: head.to_owned(),
+        body: body.to_owned(),
+    }
 }

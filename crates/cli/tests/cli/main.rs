@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that finds nothing should stop there")]
 
+mod browser;
 mod common;
 mod crashes;
 mod downloads;
+mod hostile;
 mod imports;
 mod library;
 mod road;
