@@ -4,6 +4,7 @@ import { useConnection, useMachines } from "../data";
 import { Sidebar } from "../features/library/sidebar";
 import { t } from "../i18n";
 import { platform } from "../platform";
+import { CloseNotice } from "./close-notice";
 import { DropHost } from "./drop-host";
 import { ErrorBoundary } from "./error-boundary";
 import { MainPage, useCurrentMachine } from "./main-page";
@@ -68,6 +69,7 @@ export function Shell() {
       <Suspense fallback={null}>
         <Sheets />
       </Suspense>
+      <CloseNotice />
       <DropHost />
       <ToastRegion />
     </>

@@ -91,6 +91,14 @@ export function createTauriPlatform(): Platform {
     readClipboard: () => invoke<string>("clipboard_read"),
     openUrl: (url) => invoke("open_url", { url }),
     showInFolder: (path) => invoke("show_in_folder", { path }),
+    onCloseRequested(handler) {
+      const stop = current.onCloseRequested((event) => {
+        event.preventDefault();
+        handler();
+      });
+      return () => void stop.then((unlisten) => unlisten()).catch(() => {});
+    },
+    closeWindow: () => quietly(current.destroy()),
     setFullscreen: (on) => current.setFullscreen(on),
     windowControls:
       shell?.decorations || shell?.platform === "macos"

@@ -54,6 +54,13 @@ export interface Platform {
   readClipboard(): Promise<string>;
   openUrl(url: string): Promise<void>;
   showInFolder(path: string): Promise<void>;
+  /**
+   * Someone asks the window to close; while there is a handler, it only closes by `closeWindow`. Returns the
+   * function that lets it close again.
+   */
+  onCloseRequested(handler: () => void): () => void;
+  /** Closes the window without asking. */
+  closeWindow(): void;
   setFullscreen(on: boolean): Promise<void>;
   /** The window's own buttons; null where the host draws them (a browser, macOS). */
   readonly windowControls: WindowControls | null;

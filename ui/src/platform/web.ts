@@ -146,6 +146,9 @@ export function createWebPlatform(): Platform {
       return Promise.resolve();
     },
     showInFolder: () => Promise.reject(new Error("unsupported")),
+    // A browser asks in its own words or not at all; machines outlive tabs as they outlive windows.
+    onCloseRequested: () => () => {},
+    closeWindow: () => window.close(),
     async setFullscreen(on) {
       if (on) await document.documentElement.requestFullscreen();
       else if (document.fullscreenElement) await document.exitFullscreen();

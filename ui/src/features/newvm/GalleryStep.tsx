@@ -1,6 +1,6 @@
 import { Check, ChevronRight, Disc3, Snail, TriangleAlert, Zap } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { Button, Icon, Note, SearchField, Segmented, Sheet, Tile, useRoving } from "../../components";
+import { Button, Icon, Note, Ring, SearchField, Segmented, Sheet, Tile, useRoving } from "../../components";
 import { formatBytes, formatNumber, speedOf, useClient, useDoctor, useTemplates } from "../../data";
 import type { DoctorReport } from "../../data";
 import { rich, t, type MessageKey } from "../../i18n";
@@ -24,6 +24,8 @@ export const timesText = (slowdown: number): string => formatNumber(slowdown, sl
 
 interface Props {
   choice: string | null;
+  /** The next step was asked for and waits for Doctor's first answer. */
+  waiting: boolean;
   onChoose: (key: string) => void;
   onContinue: (key: string) => void;
   onClose: () => void;
@@ -33,7 +35,7 @@ interface Props {
 
 /** Step 1: which system, for which processor. */
 export function GalleryStep(props: Props) {
-  const { choice, onChoose, onContinue, onClose, onImport, onOpenDoctor } = props;
+  const { choice, waiting, onChoose, onContinue, onClose, onImport, onOpenDoctor } = props;
   const templates = useTemplates();
   const doctor = useDoctor();
   const client = useClient();
@@ -44,7 +46,7 @@ export function GalleryStep(props: Props) {
   // A filter that hides the choice offers the first match instead: what is not seen is not chosen.
   const chosen = findChoice(shown, choice) ?? findChoice(shown, firstChoice(shown, asArch(doctor.data?.host.arch)));
   const goOn = () => {
-    if (chosen && !impossible) onContinue(chosen.arch.key);
+    if (chosen && !impossible && !waiting) onContinue(chosen.arch.key);
   };
   const speed = chosen ? speedOf(doctor.data, chosen.arch.arch) : undefined;
   const impossible = speed !== undefined && speed.report === undefined;
@@ -85,7 +87,14 @@ export function GalleryStep(props: Props) {
       footer={
         <>
           <div className="grow row newvm-speed" aria-live="polite" id="newvm-speed">
-            <SpeedLine chosen={chosen} report={doctor.data} onOpenDoctor={onOpenDoctor} />
+            {waiting ? (
+              <>
+                <Ring value={null} />
+                <span className="t2">{t("newvm.testing")}</span>
+              </>
+            ) : (
+              <SpeedLine chosen={chosen} report={doctor.data} onOpenDoctor={onOpenDoctor} />
+            )}
           </div>
           <Button size="lg" onPress={onClose}>
             {t("common.cancel")}
@@ -93,7 +102,7 @@ export function GalleryStep(props: Props) {
           <Button
             size="lg"
             variant="primary"
-            unavailable={!chosen || impossible}
+            unavailable={!chosen || impossible || waiting}
             aria-describedby="newvm-speed"
             onPress={goOn}
           >

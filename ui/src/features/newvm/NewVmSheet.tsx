@@ -55,6 +55,7 @@ export function NewVmSheet({ onClose, template, arch }: NewVmSheetProps) {
   return (
     <GalleryStep
       choice={choice}
+      waiting={step === "config" && doctor.isPending}
       onChoose={setPicked}
       onContinue={(key) => {
         setPicked(key);

@@ -2,7 +2,7 @@ import { CircleCheck, Download, FolderOpen, Plus, TriangleAlert } from "lucide-r
 import { navigate } from "../../app/navigation";
 import { Page } from "../../app/page";
 import { openSheet } from "../../app/ui-state";
-import { Button, Icon, Tile } from "../../components";
+import { Button, Icon, Ring, Tile } from "../../components";
 import { type Arch, type DoctorReport, formatBytes, type Template, useDoctor, useTemplates } from "../../data";
 import { t } from "../../i18n";
 import { NestArt } from "./nest-art";
@@ -46,7 +46,7 @@ function QuickStart({ report }: { report: DoctorReport | undefined }) {
             <Tile glyph={template.glyph} family={template.family} />
             <span className="col grow">
               <span className="medium trunc">{template.name}</span>
-              <span className="t3 t12 trunc">
+              <span className="t3 t12 quick-about">
                 {image?.cached
                   ? t("welcome.cached")
                   : image?.size
@@ -63,7 +63,16 @@ function QuickStart({ report }: { report: DoctorReport | undefined }) {
 
 /** What Doctor says, in one strip: ready with what, or what is slow and how to mend it. */
 function DoctorStrip({ report }: { report: DoctorReport | undefined }) {
-  if (!report) return null;
+  if (!report) {
+    return (
+      <div className="card welcome-strip">
+        <div className="li">
+          <Ring value={null} />
+          <span className="grow t2">{t("welcome.testing")}</span>
+        </div>
+      </div>
+    );
+  }
   const { host } = report;
   const native = report.accelerators.find((one) => one.usable && one.name !== "tcg");
   const doctor = () => navigate({ page: "doctor" });
