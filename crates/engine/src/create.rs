@@ -22,6 +22,8 @@ const MEMORY_MIN: u64 = 32 * MIB;
 const DISK_MIN: u64 = MIB;
 const DISK_MAX: u64 = 64 << 40;
 const CPUS_MAX: u32 = 256;
+/// Journal step of a machine that needs nothing more.
+pub(crate) const COMPLETE: &str = "complete";
 
 impl Engine {
     /// Makes a machine. The machine is in the library at once, in state `creating`; the job does the rest.
@@ -30,6 +32,21 @@ impl Engine {
     /// Bad values, a taken name, an unknown template; everything later is the job's error, and then the machine is
     /// gone again.
     pub async fn create(&self, request: CreateRequest) -> Result<JobStarted> {
+        if let Some(network) = request.network.as_deref().filter(|network| *network != "default") {
+            return Err(
+                Error::not_found("network-not-found", format!("There is no network “{network}”."))
+                    .with_hint("Leave it out for the default network."),
+            );
+        }
+        let seeded = request.user.is_some() || request.password.is_some() || request.user_data.is_some();
+        if !matches!(request.source, CreateSource::Template { .. })
+            && (seeded || !request.ssh_keys.is_empty())
+        {
+            return Err(Error::usage(
+                "option-not-applicable",
+                "User, password, keys and user-data are for cloud images of the catalogue; this source has no place for them.",
+            ));
+        }
         match &request.source {
             CreateSource::Template { id } => {
                 let template = self.0.catalog.template(id, &self.mirrors()?)?;
@@ -187,6 +204,8 @@ impl Engine {
                 Ok(()) => job.check_cancelled(),
                 Err(error) => Err(error),
             };
+            // From here on a crash, or a journal that can't be closed, no longer undoes the machine.
+            let made = made.and_then(|()| engine.library().advance(journal, COMPLETE, &json!({})));
             if let Err(error) = made {
                 engine.undo_machine(&handle.id, Some(journal));
                 job.finish(&Err(error));
@@ -301,6 +320,14 @@ impl Engine {
                 .or_else(|| template.user.clone())
                 .unwrap_or_else(|| "user".into());
             seed::check_user(&user)?;
+            // Said before anything is downloaded.
+            seed::check(&seed_spec(
+                &spec,
+                &user,
+                Vec::new(),
+                template.user.clone(),
+                &request,
+            ))?;
             spec.user = Some(GuestUser {
                 name: user,
                 private_key: Some("ssh/id_ed25519".into()),
@@ -419,17 +446,12 @@ impl Engine {
             .and_then(|template| template.user);
         files::make_private_folder(&folder.ssh())?;
         let own_key = keys::generate(&folder.ssh(), &format!("nestbox {}", spec.id.short()))?;
-        let mut ssh_keys = vec![own_key];
-        ssh_keys.extend(request.ssh_keys.iter().cloned());
-        let seed = seed::SeedSpec {
-            instance_id: spec.id.to_string(),
-            hostname: spec.name.clone(),
-            user: spec.user.as_ref().map(|user| user.name.clone()),
-            password: request.password.clone(),
-            ssh_keys,
-            user_data: request.user_data.clone(),
-            default_user,
-        };
+        let user = spec
+            .user
+            .as_ref()
+            .map(|user| user.name.clone())
+            .unwrap_or_default();
+        let seed = seed_spec(&spec, &user, vec![own_key], default_user, request);
         let path = seed_path(&folder);
         tokio::task::spawn_blocking(move || seed::write(&path, &seed))
             .await
@@ -448,6 +470,26 @@ impl Engine {
     /// One template.
     pub fn template(&self, id: &str) -> Result<Template> {
         self.0.catalog.template(id, &self.mirrors()?)
+    }
+}
+
+/// What the seed says: the machine's own keys first, then the user's.
+fn seed_spec(
+    spec: &MachineSpec,
+    user: &str,
+    mut ssh_keys: Vec<String>,
+    default_user: Option<String>,
+    request: &CreateRequest,
+) -> seed::SeedSpec {
+    ssh_keys.extend(request.ssh_keys.iter().cloned());
+    seed::SeedSpec {
+        instance_id: spec.id.to_string(),
+        hostname: spec.name.clone(),
+        user: Some(user.to_owned()),
+        password: request.password.clone(),
+        ssh_keys,
+        user_data: request.user_data.clone(),
+        default_user,
     }
 }
 

@@ -69,15 +69,30 @@ pub(crate) fn read_spec(folder: &MachineFolder) -> Result<MachineSpec> {
         )
         .with_hint("Update Nestbox to use it."));
     }
-    if !spec.disks.iter().all(|disk| is_plain_name(&disk.image))
-        || spec.nvram.iter().any(|n| !is_plain_name(n))
-    {
-        return Err(Error::unsafe_input(
-            "spec-path",
-            format!("The settings of “{}” name a file outside its folder.", spec.name),
-        ));
-    }
+    check_names(&spec)?;
     Ok(spec)
+}
+
+/// A spec may name files of its own folder only: it can come from anywhere (a copied library, a restored backup).
+fn check_names(spec: &MachineSpec) -> Result<()> {
+    let inside = |path: &str| {
+        Path::new(path)
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)))
+    };
+    let key = spec.user.as_ref().and_then(|user| user.private_key.as_deref());
+    let good = spec.disks.iter().all(|disk| is_plain_name(&disk.image))
+        && spec.nvram.iter().all(|name| is_plain_name(name))
+        && spec.seed.iter().all(|name| is_plain_name(name))
+        && key.is_none_or(|path| !path.is_empty() && inside(path));
+    if good {
+        return Ok(());
+    }
+    Err(Error::unsafe_input(
+        "spec-path",
+        format!("The settings of “{}” name a file outside its folder.", spec.name),
+    )
+    .with_hint("Mend machine.toml by hand; nothing was opened."))
 }
 
 /// A file name of ours: one path component. Anything else in a spec could point out of the machine's folder.
@@ -105,12 +120,19 @@ pub(crate) fn read_record(folder: &SnapshotFolder) -> Result<SnapshotRecord> {
         )
         .with_detail("parser", e.to_string())
     })?;
-    if !record.disks.iter().all(|disk| is_plain_name(&disk.image))
-        || record.nvram.iter().any(|n| !is_plain_name(n))
-    {
+    let own = folder
+        .path()
+        .file_name()
+        .is_some_and(|name| name == record.id.as_str());
+    let plain = record.disks.iter().all(|disk| is_plain_name(&disk.image))
+        && record.nvram.iter().all(|n| is_plain_name(n));
+    if !own || !plain || check_names(&record.spec).is_err() {
         return Err(Error::unsafe_input(
             "snapshot-path",
-            "A snapshot's record names a file outside its machine.",
+            format!(
+                "A snapshot's record names files that are not its own: {}",
+                path.display()
+            ),
         ));
     }
     Ok(record)

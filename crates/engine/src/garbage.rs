@@ -23,7 +23,7 @@ impl Engine {
             .map(|(s, _)| s)
             .filter(|s| !doomed.contains(&s.id))
             .collect();
-        self.unneeded(spec, &living, &candidates)
+        self.unneeded(spec, &living, doomed, &candidates)
     }
 
     /// Of the images named `candidates` and what they stand on, those that neither the present nor a living snapshot
@@ -32,9 +32,20 @@ impl Engine {
         &self,
         spec: &MachineSpec,
         living: &[&SnapshotRecord],
+        doomed: &[SnapshotId],
         candidates: &[String],
     ) -> Result<Vec<std::path::PathBuf>> {
         let folder = self.folder(&spec.id);
+        // A record that can't be read may need any image: then everything stays.
+        let (on_disk, unreadable) = crate::files::read_records(&folder);
+        if let Some(error) = unreadable.first() {
+            tracing::warn!(%error, machine = %spec.id, "a snapshot can't be read, so no image is removed");
+            return Ok(Vec::new());
+        }
+        let unindexed = on_disk
+            .iter()
+            .filter(|r| !living.iter().any(|l| l.id == r.id) && !doomed.contains(&r.id));
+        let living: Vec<&SnapshotRecord> = living.iter().copied().chain(unindexed).collect();
         let linked = |id: &DiskId| {
             spec.disks
                 .iter()
@@ -56,7 +67,7 @@ impl Engine {
         if let Some(name) = &spec.nvram {
             need(folder.nvram_image(name), None)?;
         }
-        for record in living {
+        for record in &living {
             for disk in &record.disks {
                 let own = record
                     .spec

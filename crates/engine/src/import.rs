@@ -52,6 +52,14 @@ impl Engine {
         spec.memory = request.memory.unwrap_or(plan.memory).max(32 * MIB);
         spec.firmware = request.firmware.unwrap_or(plan.firmware);
         let capacity = check_disk(request.disk.unwrap_or(plan.disk))?;
+        if plan.recognised != Recognised::Iso && request.disk.is_some_and(|wanted| wanted < plan.disk) {
+            return Err(Error::usage(
+                "disk-shrink",
+                "The image holds a larger disk, and shrinking could cut off its data.",
+            )
+            .with_hint("Leave the disk size out, or ask for more than the image has.")
+            .with_detail("image", plan.disk));
+        }
         if plan.recognised == Recognised::Iso {
             self.import_medium(&request, spec, capacity, kind)
         } else {

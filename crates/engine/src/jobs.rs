@@ -61,6 +61,20 @@ impl Jobs {
         Ok(Self(RwLock::new(jobs)))
     }
 
+    fn insert(&self, id: JobId, entry: Arc<JobEntry>) {
+        let mut jobs = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        jobs.insert(id, entry);
+        // The library keeps more; memory need not.
+        while jobs.len() > KEPT as usize {
+            let ended = jobs.iter().filter(|(_, entry)| entry.cell().job.state.is_over());
+            let oldest = ended
+                .min_by_key(|(_, entry)| entry.cell().job.created_at)
+                .map(|(id, _)| id.clone());
+            let Some(oldest) = oldest else { return };
+            jobs.remove(&oldest);
+        }
+    }
+
     fn entries(&self) -> Vec<Arc<JobEntry>> {
         self.0
             .read()
@@ -209,12 +223,7 @@ impl Engine {
         };
         self.library().upsert_job(&job)?;
         let entry = Arc::new(JobEntry::new(job.clone()));
-        self.0
-            .jobs
-            .0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(job.id.clone(), entry.clone());
+        self.0.jobs.insert(job.id.clone(), entry.clone());
         self.tell_job(job);
         Ok(JobHandle {
             engine: self.clone(),

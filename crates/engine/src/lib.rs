@@ -61,6 +61,7 @@ pub(crate) struct Inner {
     machines: RwLock<HashMap<MachineId, Arc<Handle>>>,
     started_at: OffsetDateTime,
     notices: RwLock<Vec<String>>,
+    trash: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -85,11 +86,13 @@ impl Engine {
             machines: RwLock::default(),
             started_at: OffsetDateTime::now_utc(),
             notices: RwLock::new(notices),
+            trash: tokio::sync::Mutex::default(),
             library: RwLock::new(library),
             catalog,
             layout,
         }));
         engine.recover().await?;
+        engine.sweep_trash();
         engine.load_machines().await?;
         engine.recover_snapshots().await?;
         engine.spawn_sampler();

@@ -188,9 +188,8 @@ impl Engine {
                 cell.snapshot_count = counts.get(&handle.id).copied().unwrap_or(0);
             }
             self.add_handle(handle.clone());
-            if handle.state() != MachineState::Broken {
-                self.adopt(&handle).await;
-            }
+            // A broken one too: its process may still run.
+            self.adopt(&handle).await;
         }
         Ok(())
     }
@@ -246,6 +245,12 @@ impl Engine {
 
     /// Compares the index with the folders; with `rebuild`, makes the index anew from them. Nothing is deleted.
     pub async fn check_library(&self, rebuild: bool) -> Result<LibraryReport> {
+        // A rebuild reads what operations write: it runs alone.
+        let _alone = if rebuild {
+            self.stop_operations()?
+        } else {
+            Vec::new()
+        };
         let layout = self.layout().clone();
         let found = tokio::task::spawn_blocking(move || Found::read(&layout))
             .await
@@ -307,6 +312,27 @@ impl Engine {
             problems,
             rebuilt,
         })
+    }
+
+    /// Every machine's operation lock.
+    ///
+    /// # Errors
+    /// `library-busy` (conflict) when an operation or a job works on a machine.
+    fn stop_operations(&self) -> Result<Vec<tokio::sync::OwnedMutexGuard<()>>> {
+        let busy = |handle: &Handle| {
+            Error::conflict(
+                "library-busy",
+                format!("Another operation is working on “{}”.", handle.name()),
+            )
+            .with_hint("Wait for it to end, then try again.")
+        };
+        self.handles()
+            .iter()
+            .map(|handle| match handle.try_lock_owned() {
+                Some(guard) if handle.state() != MachineState::Creating => Ok(guard),
+                _ => Err(busy(handle)),
+            })
+            .collect()
     }
 
     /// Every disk's chain must be readable from the headers alone.

@@ -78,6 +78,7 @@ impl Engine {
         let mut choice = self.0.probe.choose(arch, wanted).await?;
         self.ensure_nvram(handle).await?;
         ports::settle_before_start(self, handle)?;
+        let mut port_tries = 3;
         loop {
             let plan = self.plan(&handle.spec(), &choice, memory.is_some())?;
             files::make_private_folder(&self.folder(&handle.id).logs())?;
@@ -115,6 +116,15 @@ impl Engine {
                         plan.accelerator
                     );
                 }
+                // Another program was quicker; an automatic forward moves on.
+                Err(error) if error.code == "port-taken" && port_tries > 0 => {
+                    port_tries -= 1;
+                    let before = handle.spec().ports;
+                    ports::settle_before_start(self, handle)?;
+                    if handle.spec().ports == before {
+                        return Err(error);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -147,7 +157,12 @@ impl Engine {
     /// the user's own linked file.
     pub(crate) fn chain(&self, image: &Path, linked: Option<&str>) -> Result<Vec<ChainLink>> {
         let mut roots = vec![self.layout().home()];
-        roots.extend(linked.map(Path::new));
+        // The file itself, never a folder: a root that is a folder would open all below it.
+        roots.extend(
+            linked
+                .map(Path::new)
+                .filter(|path| path.is_absolute() && !path.is_dir()),
+        );
         nestbox_disk::chain(image, &roots)
     }
 
@@ -324,8 +339,14 @@ impl Engine {
             cell.accelerator = None;
             cell.accelerator_reason = None;
             cell.started_at = None;
-            cell.state = MachineState::Stopped;
-            cell.reason.clone_from(&reason);
+            // Settings that can't be read were no hindrance to what ran already; a new start needs them.
+            let broken = files::read_spec(&self.folder(&handle.id)).err();
+            cell.state = if broken.is_some() {
+                MachineState::Broken
+            } else {
+                MachineState::Stopped
+            };
+            cell.reason = broken.map(|error| error.message).or_else(|| reason.clone());
         }
         let message = match reason {
             Some(reason) => format!("Ended: {reason}"),

@@ -9,10 +9,11 @@ use nestbox_model::{
 };
 use nestbox_qemu::Session;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use time::OffsetDateTime;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
 
 /// How long an operation waits for the one before it.
 const BUSY_WAIT: Duration = Duration::from_secs(20);
@@ -22,7 +23,8 @@ pub type MachineRef<'a> = &'a str;
 
 pub(crate) struct Handle {
     pub id: MachineId,
-    operation: Mutex<()>,
+    operation: Arc<Mutex<()>>,
+    gone: AtomicBool,
     cell: RwLock<Cell>,
 }
 
@@ -46,7 +48,8 @@ impl Handle {
     pub fn new(spec: MachineSpec, state: MachineState) -> Self {
         Self {
             id: spec.id.clone(),
-            operation: Mutex::new(()),
+            operation: Arc::default(),
+            gone: AtomicBool::new(false),
             cell: RwLock::new(Cell {
                 spec,
                 state,
@@ -107,6 +110,20 @@ impl Handle {
     /// # Errors
     /// `machine-busy` (conflict) when it takes too long, with the job's id if a job holds the machine.
     pub async fn lock(&self) -> Result<MutexGuard<'_, ()>> {
+        let guard = self.wait_for_turn().await?;
+        // Who waited behind a deletion holds a machine that is not there any more.
+        if self.gone.load(Ordering::Acquire) {
+            return Err(not_there(&self.name()));
+        }
+        Ok(guard)
+    }
+
+    /// The operation lock if nobody has it, to be kept for as long as wanted.
+    pub fn try_lock_owned(&self) -> Option<OwnedMutexGuard<()>> {
+        self.operation.clone().try_lock_owned().ok()
+    }
+
+    async fn wait_for_turn(&self) -> Result<MutexGuard<'_, ()>> {
         match tokio::time::timeout(BUSY_WAIT, self.operation.lock()).await {
             Ok(guard) => Ok(guard),
             Err(_) => Err(self.busy()),
@@ -133,6 +150,10 @@ impl Handle {
             None => error,
         }
     }
+}
+
+fn not_there(wanted: &str) -> Error {
+    Error::not_found("machine-not-found", format!("There is no machine “{wanted}”."))
 }
 
 /// Quoted for a POSIX shell where it needs to be, for hints.
@@ -169,11 +190,15 @@ impl Engine {
     }
 
     pub(crate) fn drop_handle(&self, id: &MachineId) {
-        self.0
+        let dropped = self
+            .0
             .machines
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(id);
+        if let Some(handle) = dropped {
+            handle.gone.store(true, Ordering::Release);
+        }
     }
 
     pub(crate) fn folder(&self, id: &MachineId) -> MachineFolder {
@@ -187,14 +212,10 @@ impl Engine {
     pub(crate) fn find(&self, wanted: MachineRef<'_>) -> Result<Arc<Handle>> {
         let handles = self.handles();
         let folded = wanted.to_lowercase();
-        if let Some(handle) = handles
-            .iter()
-            .find(|h| h.id.as_str() == wanted || h.read().spec.name == wanted)
-            .or_else(|| {
-                handles
-                    .iter()
-                    .find(|h| h.read().spec.name.to_lowercase() == folded)
-            })
+        let by = |same: &dyn Fn(&Handle) -> bool| handles.iter().find(|handle| same(handle));
+        if let Some(handle) = by(&|h| h.id.as_str() == wanted)
+            .or_else(|| by(&|h| h.read().spec.name == wanted))
+            .or_else(|| by(&|h| h.read().spec.name.to_lowercase() == folded))
         {
             return Ok(handle.clone());
         }
@@ -224,10 +245,7 @@ impl Engine {
                             .join(" or ")
                     )
                 };
-                Err(
-                    Error::not_found("machine-not-found", format!("There is no machine “{wanted}”."))
-                        .with_hint(hint),
-                )
+                Err(not_there(wanted).with_hint(hint))
             }
             several => Err(Error::usage(
                 "machine-ambiguous",

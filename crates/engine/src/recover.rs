@@ -13,7 +13,7 @@ impl Engine {
         for entry in library.open_entries()? {
             let Some(id) = &entry.machine else { continue };
             let done = match entry.op.as_str() {
-                "create" if self.holds_moved_file(id) => Ok(()),
+                "create" if entry.step == crate::create::COMPLETE || self.holds_moved_file(id) => Ok(()),
                 "create" => {
                     tracing::info!(machine = %id, "taking back a machine that was never completed");
                     files::remove_folder(self.folder(id).path()).and_then(|()| library.remove_machine(id))
@@ -71,6 +71,7 @@ impl Engine {
         }
         if entry.step == "freeze" || record.is_some() {
             self.settle_images(handle, images, after).await?;
+            self.go_on_after_freeze(handle, field(entry, "was_running")).await;
         } else {
             self.sweep(handle, images)?;
         }
@@ -133,6 +134,14 @@ impl Engine {
         self.save_spec(handle, merged)
     }
 
+    /// A service that dies in the middle of a freeze leaves the guest standing still.
+    async fn go_on_after_freeze(&self, handle: &Arc<Handle>, was_running: bool) {
+        let Ok(session) = handle.session() else { return };
+        if was_running && let Err(error) = session.resume().await {
+            tracing::warn!(%error, machine = %handle.id, "the guest stands still after a snapshot that was cut short");
+        }
+    }
+
     /// The user's file of this creation was moved and is nowhere else: then what was made of it is never removed.
     pub(crate) fn holds_moved_file(&self, id: &MachineId) -> bool {
         let entries = self.library().open_entries().unwrap_or_default();
@@ -143,9 +152,25 @@ impl Engine {
         else {
             return false;
         };
-        let has_image =
-            std::fs::read_dir(self.folder(id).disks()).is_ok_and(|mut images| images.next().is_some());
-        !from.exists() && has_image
+        if from.exists() {
+            return false;
+        }
+        let images: Vec<_> = std::fs::read_dir(self.folder(id).disks())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
+        let is_partial = |name: &str| name.starts_with(".incoming-") && name.ends_with(".partial");
+        let (partial, whole): (Vec<_>, Vec<_>) = images
+            .into_iter()
+            .partition(|entry| entry.file_name().to_str().is_some_and(is_partial));
+        // Not yet judged: the user's file, as it was, goes back to where it was.
+        if let ([file], []) = (partial.as_slice(), whole.as_slice())
+            && std::fs::rename(file.path(), &from).is_ok()
+        {
+            return false;
+        }
+        !partial.is_empty() || !whole.is_empty()
     }
 }
 

@@ -31,6 +31,16 @@ impl Engine {
             )
             .with_detail("path", folder.snapshot(&record.id).memory().display().to_string()));
         }
+        // Read before the guest ends: a snapshot that can't be restored costs nothing.
+        for disk in &record.disks {
+            let linked = record
+                .spec
+                .disks
+                .iter()
+                .find(|d| d.id == disk.id)
+                .and_then(|d| d.linked.as_deref());
+            self.chain(&folder.disk_image(&disk.image), linked)?;
+        }
         let was_active = handle.state().is_active();
         let kept = if request.discard {
             None
@@ -38,9 +48,32 @@ impl Engine {
             self.keep_present(&handle, &record).await?
         };
         self.end_for_restore(&handle).await?;
+        if let Err(error) = self.switch_to(&handle, &record).await {
+            let reason = format!("Restoring failed: {}", error.message);
+            self.set_state(&handle, MachineState::Stopped, Some(reason));
+            return Err(error);
+        }
+        self.tell_machine(
+            EventKind::SnapshotRestored,
+            &handle,
+            Some(format!("Restored “{}”", record.name)),
+        );
+        if record.memory || was_active {
+            self.go_on(&handle, &record).await?;
+        } else {
+            self.set_state(&handle, MachineState::Stopped, None);
+        }
+        Ok(Restored {
+            machine: self.view(&handle),
+            kept,
+        })
+    }
 
+    /// Fresh overlays on the frozen images become the present.
+    async fn switch_to(&self, handle: &Arc<Handle>, record: &SnapshotRecord) -> Result<()> {
+        let folder = self.folder(&handle.id);
         let present = handle.spec();
-        let frozen = frozen_spec(&record, &present);
+        let frozen = frozen_spec(record, &present);
         let disks: Vec<DiskId> = record.disks.iter().map(|disk| disk.id.clone()).collect();
         let overlays = Overlays::names_for(&disks, record.nvram.is_some());
         let mut after = overlays.on(&frozen);
@@ -57,34 +90,19 @@ impl Engine {
         let library = self.library();
         let journal = library.begin("snapshot-restore", Some(&handle.id), &json!({ "images": images }))?;
         let switched = match overlays.create(&folder, &frozen).await {
-            Ok(()) => self.save_spec(&handle, after),
+            Ok(()) => self.save_spec(handle, after),
             Err(error) => Err(error),
         };
-        // Whichever way it went, what nobody needs any more goes: the old present's overlays, or the new ones.
-        if let Err(error) = self.sweep(&handle, &images) {
-            tracing::warn!(%error, machine = %handle.id, "could not remove images that are not needed any more");
+        // Whichever way it went, what nobody needs any more goes: the old present's overlays, or the new ones. The
+        // file says which is which; it may be ahead of memory when only the index could not be written.
+        if let Ok(written) = files::read_spec(&folder) {
+            handle.write().spec = written;
+            if let Err(error) = self.sweep(handle, &images) {
+                tracing::warn!(%error, machine = %handle.id, "could not remove images that are not needed any more");
+            }
+            library.finish(journal)?;
         }
-        library.finish(journal)?;
-        if let Err(error) = switched {
-            let reason = format!("Restoring failed: {}", error.message);
-            self.set_state(&handle, MachineState::Stopped, Some(reason));
-            return Err(error);
-        }
-        self.tell_machine(
-            EventKind::SnapshotRestored,
-            &handle,
-            Some(format!("Restored “{}”", record.name)),
-        );
-
-        if record.memory || was_active {
-            self.go_on(&handle, &record).await?;
-        } else {
-            self.set_state(&handle, MachineState::Stopped, None);
-        }
-        Ok(Restored {
-            machine: self.view(&handle),
-            kept,
-        })
+        switched
     }
 
     /// Keeps the present as “Before restore”, unless it is exactly a snapshot already (off, and nothing written since).
@@ -149,7 +167,7 @@ impl Engine {
     pub(crate) fn sweep(&self, handle: &Handle, candidates: &[String]) -> Result<()> {
         let all = self.library().snapshots(&handle.id)?;
         let living: Vec<&SnapshotRecord> = all.iter().map(|(record, _)| record).collect();
-        for path in self.unneeded(&handle.spec(), &living, candidates)? {
+        for path in self.unneeded(&handle.spec(), &living, &[], candidates)? {
             files::remove_file(&path)?;
         }
         Ok(())
@@ -159,11 +177,17 @@ impl Engine {
 /// The hardware of the snapshot with its frozen images; name, notes, tags and port forwards stay as they are now.
 fn frozen_spec(record: &SnapshotRecord, present: &MachineSpec) -> MachineSpec {
     let mut spec = record.spec.clone();
+    // Who it is stays as it is, whatever the record says.
+    spec.id.clone_from(&present.id);
+    spec.version = present.version;
+    spec.created_at = present.created_at;
     spec.name.clone_from(&present.name);
     spec.notes.clone_from(&present.notes);
     spec.tags.clone_from(&present.tags);
     spec.ports.clone_from(&present.ports);
     spec.nvram.clone_from(&record.nvram);
+    spec.disks
+        .retain(|disk| record.disks.iter().any(|frozen| frozen.id == disk.id));
     for disk in &mut spec.disks {
         if let Some(frozen) = record.disks.iter().find(|frozen| frozen.id == disk.id) {
             disk.image.clone_from(&frozen.image);

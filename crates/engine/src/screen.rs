@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// A guest reads about 30 keys a second: more would be typed for minutes.
+const TYPED_MAX_CHARS: usize = 2000;
 /// Thumbnails are really taken at most this often.
 const THUMBNAIL_EVERY: Duration = Duration::from_secs(1);
 
@@ -130,6 +132,13 @@ impl Engine {
     /// # Errors
     /// `not-typable` (usage) names characters that have no key; the rest was typed.
     pub async fn type_text(&self, wanted: MachineRef<'_>, text: &str) -> Result<()> {
+        if text.chars().count() > TYPED_MAX_CHARS {
+            return Err(Error::usage(
+                "text-too-long",
+                format!("Typing takes at most {TYPED_MAX_CHARS} characters at once."),
+            )
+            .with_hint("Send it in parts, or copy a file in over SSH."));
+        }
         let missing = self.find(wanted)?.session()?.type_text(text).await?;
         if missing.is_empty() {
             return Ok(());

@@ -112,6 +112,14 @@ async fn overlay(path: &Path, below: &Path, stored_as: &str, capacity: Option<u6
     nestbox_disk::create(path, capacity, Some(backing)).await
 }
 
+/// `after` with its new images, at the place in the tree that `before` had.
+fn without_snapshot(before: &MachineSpec, after: MachineSpec) -> MachineSpec {
+    MachineSpec {
+        current_snapshot: before.current_snapshot.clone(),
+        ..after
+    }
+}
+
 impl Engine {
     /// All snapshots of a machine.
     pub fn snapshots(&self, wanted: MachineRef<'_>) -> Result<SnapshotList> {
@@ -258,7 +266,12 @@ impl Engine {
         after.current_snapshot = Some(record.id.clone());
 
         let library = self.library();
-        let payload = json!({ "snapshot": record.id, "images": overlays.names(), "after": after });
+        let payload = json!({
+            "snapshot": record.id,
+            "images": overlays.names(),
+            "after": after,
+            "was_running": state == MachineState::Running,
+        });
         let journal = library.begin("snapshot-take", Some(&handle.id), &payload)?;
         let snapshot_folder = folder.snapshot(&record.id);
         let frozen = async {
@@ -284,16 +297,8 @@ impl Engine {
         let paused_seconds = match frozen {
             Ok(seconds) => seconds,
             Err(error) => {
-                let was_current = spec.current_snapshot.clone();
-                self.settle_images(
-                    handle,
-                    &overlays.names(),
-                    MachineSpec {
-                        current_snapshot: was_current,
-                        ..after
-                    },
-                )
-                .await?;
+                self.settle_images(handle, &overlays.names(), without_snapshot(&spec, after))
+                    .await?;
                 files::remove_folder(snapshot_folder.path())?;
                 library.finish(journal)?;
                 return Err(error);
@@ -303,8 +308,18 @@ impl Engine {
             // A picture of the screen when it was last on; the snapshot is as good without it.
             let _ = std::fs::copy(folder.thumbnail(), snapshot_folder.screenshot());
         }
-        files::write_record(&snapshot_folder, &record)?;
-        self.save_spec(handle, after)?;
+        // The guest writes to the overlays now: whatever fails from here on, they are the present.
+        if let Err(error) = files::write_record(&snapshot_folder, &record) {
+            self.save_spec(handle, without_snapshot(&spec, after))?;
+            files::remove_folder(snapshot_folder.path())?;
+            library.finish(journal)?;
+            return Err(error);
+        }
+        if let Err(error) = self.save_spec(handle, after.clone()) {
+            // In memory at least; the journal entry stays open, so the next start writes it.
+            handle.write().spec = after;
+            return Err(error);
+        }
         let size = size_on_disk(&folder, &record);
         library.upsert_snapshot(&handle.id, &record, size)?;
         library.finish(journal)?;

@@ -53,6 +53,7 @@ impl Engine {
             .with_hint(format!("Stop it first: nestbox stop {}", shell_word(&name))));
         }
         let spec = handle.spec();
+        let _turn = self.0.trash.lock().await;
         let (here, there) = (self.folder(&spec.id), self.layout().trashed(&spec.id));
         let entry = TrashEntry {
             id: spec.id.clone(),
@@ -111,6 +112,7 @@ impl Engine {
 
     /// Brings a machine back from the trash, under a free name if its own was taken meanwhile.
     pub async fn untrash(&self, wanted: &str) -> Result<Machine> {
+        let _turn = self.0.trash.lock().await;
         let trashed = self.library().trashed()?;
         let folded = wanted.to_lowercase();
         let (spec, _) = trashed
@@ -156,13 +158,12 @@ impl Engine {
 
     /// Removes everything in the trash for good, or with `dry_run` says what would go. Folders in the trash that are
     /// not machines of this library are left alone.
-    pub fn empty_trash(&self, dry_run: bool) -> Result<TrashEmptied> {
+    pub async fn empty_trash(&self, dry_run: bool) -> Result<TrashEmptied> {
+        let _turn = self.0.trash.lock().await;
         let removed = self.trash()?;
         if !dry_run {
-            let library = self.library();
             for entry in &removed {
-                files::remove_folder(self.layout().trashed(&entry.id).path())?;
-                library.remove_machine(&entry.id)?;
+                self.remove_for_good(&entry.id).await?;
             }
             self.tell(EventKind::TrashChanged);
         }
@@ -170,6 +171,38 @@ impl Engine {
             freed: removed.iter().map(|entry| entry.size).sum(),
             removed,
         })
+    }
+
+    /// Out of sight in one step, out of the index, then file by file: cut short, nothing half-removed can come back.
+    async fn remove_for_good(&self, id: &MachineId) -> Result<()> {
+        let folder = self.layout().trashed(id);
+        let doomed = self.layout().trash().join(format!(".gone-{id}"));
+        if folder.path().exists() {
+            std::fs::rename(folder.path(), &doomed)
+                .map_err(|e| Error::io("empty the trash", folder.path(), &e))?;
+        }
+        self.library().remove_machine(id)?;
+        tokio::task::spawn_blocking(move || files::remove_folder(&doomed))
+            .await
+            .map_err(|e| Error::failed("internal", format!("Emptying the trash ended unexpectedly: {e}.")))?
+    }
+
+    /// What an emptying that was cut short left.
+    pub(crate) fn sweep_trash(&self) {
+        for entry in std::fs::read_dir(self.layout().trash())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.starts_with(".gone-"))
+                && let Err(error) = files::remove_folder(&entry.path())
+            {
+                tracing::warn!(%error, "could not finish emptying the trash");
+            }
+        }
     }
 
     pub(crate) fn finish_trash_move(&self, id: &MachineId) -> Result<()> {

@@ -4,11 +4,19 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Whether a text has the form of an id.
+pub(crate) fn looks_like_an_id(text: &str) -> bool {
+    text.len() == 32
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
-        #[serde(transparent)]
+        #[serde(try_from = "String", into = "String")]
         #[schema(value_type = String)]
         pub struct $name(String);
 
@@ -29,6 +37,18 @@ macro_rules! id {
             /// The first eight digits, for logs, socket folders and tables.
             pub fn short(&self) -> &str {
                 self.0.get(..8).unwrap_or(&self.0)
+            }
+        }
+        impl TryFrom<String> for $name {
+            type Error = &'static str;
+            /// Files and requests come from outside, and ids become names of folders: 32 hex digits, nothing else.
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                if looks_like_an_id(&text) { Ok(Self(text)) } else { Err("an id is 32 hex digits") }
+            }
+        }
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
             }
         }
         impl fmt::Display for $name {
@@ -64,3 +84,18 @@ id!(
     /// A job.
     JobId
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ids_are_read_from_outside() {
+        let id = MachineId::random();
+        let text = serde_json::to_string(&id).unwrap();
+        assert_eq!(serde_json::from_str::<MachineId>(&text).unwrap(), id);
+        for bad in ["", "../../../victim", "0123", &"G".repeat(32), &"a".repeat(33)] {
+            assert!(serde_json::from_value::<SnapshotId>(bad.into()).is_err(), "{bad}");
+        }
+    }
+}

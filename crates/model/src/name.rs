@@ -22,6 +22,9 @@ pub fn validate_name(name: &str) -> Result<String, Error> {
     if name.chars().count() > NAME_MAX_CHARS {
         return Err(bad("it is too long"));
     }
+    if crate::ids::looks_like_an_id(&name.to_lowercase()) {
+        return Err(bad("it looks like an id"));
+    }
     // Bidirectional overrides and invisible formatting let one name look like another.
     let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     if name
@@ -71,7 +74,15 @@ mod tests {
 
     #[test]
     fn refuses_empty_long_and_invisible() {
-        for name in ["", "   ", &"x".repeat(121), "a\nb", "a\0b", "evil\u{202e}txt"] {
+        for name in [
+            "",
+            "   ",
+            &"x".repeat(121),
+            "a\nb",
+            "a\0b",
+            &"0f".repeat(16),
+            "evil\u{202e}txt",
+        ] {
             assert_eq!(validate_name(name).unwrap_err().code, "bad-name", "{name:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! Trash, jobs, activity, library check.
 
-use super::Shared;
+use super::{Shared, detached};
 use crate::error::{Answer, answer};
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -46,13 +46,15 @@ struct DryRun {
 /// Removes everything in the trash for good.
 #[utoipa::path(delete, path = "/v1/trash", params(DryRun), responses((status = 200, body = TrashEmptied)))]
 async fn empty(State(shared): State<Shared>, Query(query): Query<DryRun>) -> Answer<TrashEmptied> {
-    answer(shared.engine.empty_trash(query.dry_run))
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.empty_trash(query.dry_run).await }).await)
 }
 
 /// Brings a machine back.
 #[utoipa::path(post, path = "/v1/trash/{machine}/restore", responses((status = 200, body = Machine), (status = 404, body = ErrorBody)))]
 async fn untrash(State(shared): State<Shared>, Path(machine): Path<String>) -> Answer<Machine> {
-    answer(shared.engine.untrash(&machine).await)
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.untrash(&machine).await }).await)
 }
 
 /// Jobs.
@@ -122,5 +124,6 @@ struct CheckRequest {
 #[utoipa::path(post, path = "/v1/library/check", request_body = CheckRequest, responses((status = 200, body = LibraryReport)))]
 async fn check(State(shared): State<Shared>, body: Option<Json<CheckRequest>>) -> Answer<LibraryReport> {
     let request = body.map(|Json(request)| request).unwrap_or_default();
-    answer(shared.engine.check_library(request.rebuild).await)
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.check_library(request.rebuild).await }).await)
 }

@@ -11,4 +11,6 @@ mod imports;
 mod library;
 mod road;
 mod snapshots;
+mod starting;
+mod wire;
 mod words;
