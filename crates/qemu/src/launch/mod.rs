@@ -23,6 +23,8 @@ use tokio::process::Child;
 
 /// How long a machine may take until QEMU answers. Loading firmware takes 0.1 s; a host that swaps takes long.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// How often a connection that QEMU drops while it starts is made anew.
+const EARLY_TRIES: u32 = 25;
 /// How long an adopted process may take to answer.
 const ADOPT_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -201,11 +203,17 @@ fn open_log(path: &Path, argv: &[String]) -> Result<(std::fs::File, u64)> {
 async fn connect(plan: &MachinePlan, child: &mut Child, log_start: u64) -> Result<Qmp> {
     let socket = plan.run.qmp();
     let connecting = async {
+        let mut dropped = 0;
         loop {
             match Qmp::connect(&socket).await {
                 Ok(qmp) => return Ok(qmp),
                 Err(error) if error.code == qmp::NOT_THERE => {
                     tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                // A client that is early can be dropped while QEMU still sets up its monitor.
+                Err(error) if error.code == qmp::SILENT && dropped < EARLY_TRIES => {
+                    dropped += 1;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(error) => return Err(error),
             }
