@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// `$XDG_DATA_HOME/nestbox`).
 ///
 /// # Errors
-/// `no-home` when this account has no home directory; `unsafe-run-folder` when the folder for sockets belongs to
+/// `path-not-utf8`; `no-home` when this account has no home directory; `unsafe-run-folder` when the folder for sockets belongs to
 /// someone else.
 pub fn layout(data_dir: Option<PathBuf>) -> Result<Layout> {
     let home = match data_dir.or_else(|| {
@@ -30,6 +30,14 @@ pub fn layout(data_dir: Option<PathBuf>) -> Result<Layout> {
             .data_dir()
             .to_owned(),
     };
+    // Addresses, settings and answers are text.
+    if home.to_str().is_none() {
+        return Err(Error::usage(
+            "path-not-utf8",
+            format!("The data directory's path is not valid UTF-8: {}", home.display()),
+        )
+        .with_hint("Name another one with --data-dir or NESTBOX_HOME."));
+    }
     let base = run_base();
     let layout = Layout::new(home, &base);
     if layout.run().starts_with(&base) {
@@ -41,7 +49,14 @@ pub fn layout(data_dir: Option<PathBuf>) -> Result<Layout> {
 /// A short private folder for sockets, for data directories with long paths.
 fn run_base() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
-        Some(path) if path.is_absolute() && path.as_os_str().len() <= 40 && path.is_dir() => path,
+        Some(path)
+            if path.is_absolute()
+                && path.to_str().is_some()
+                && path.as_os_str().len() <= 40
+                && path.is_dir() =>
+        {
+            path
+        }
         _ => PathBuf::from(format!("/tmp/nestbox-{}", rustix::process::getuid().as_raw())),
     }
 }

@@ -12,47 +12,82 @@ use std::time::{Duration, Instant};
 /// A service that is starting answers within this long; opening a large damaged library takes a while.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
+/// Exit code of a service that found the library in another's hands.
+const LOCKED_OUT: i32 = 4;
+/// Pause before the next try to start one, doubled from try to try.
+const RESPAWN_FIRST: Duration = Duration::from_millis(50);
+const RESPAWN_LAST: Duration = Duration::from_millis(500);
 
-/// A client of the service of this data directory; starts it when none runs. A service of another API version is
-/// asked to make way (machines don't notice).
+/// A client of the service of this data directory; starts it when none runs. A service of another version is asked to
+/// make way (machines don't notice).
 ///
 /// # Errors
-/// `service-not-found` when there is no `nestbox` program to start; `service-not-ready` with the end of its log.
+/// `service-not-found` when there is no `nestbox` program to start; `service-other-version` when it is not of this
+/// version; `service-not-ready` with the end of its log.
 pub async fn connect_or_start(layout: &Layout) -> Result<Client> {
     let client = Client::new(layout.service_socket());
-    if let Ok(info) = client.service().await {
-        if info.api == API_VERSION && info.version == env!("CARGO_PKG_VERSION") {
-            return Ok(client);
-        }
-        let _ = client.stop_service().await;
-    }
-    let binary = find_service_binary()?;
-    private_folder(layout.home())?;
-    private_folder(&layout.home().join("logs"))?;
     let deadline = Instant::now() + START_PATIENCE;
-    let mut child = None;
+    let mut asked_to_go = None;
+    let mut child: Option<std::process::Child> = None;
+    let mut pause = RESPAWN_FIRST;
+    let mut spawn_at = Instant::now();
     loop {
-        if client.service().await.is_ok() {
-            return Ok(client);
-        }
-        // Several clients may start one at once: the lock lets one live, the others' exit is no error.
-        let exited = match &mut child {
-            None => {
-                child = Some(spawn(&binary, layout)?);
-                None
+        if let Ok(info) = client.service().await {
+            if info.api == API_VERSION && info.version == env!("CARGO_PKG_VERSION") {
+                return Ok(client);
             }
-            Some(child) => child.try_wait().ok().flatten(),
-        };
-        if let Some(status) = exited
-            && status.code() != Some(4)
-        {
-            return Err(not_ready(layout, &format!("it ended at once ({status})")));
+            if asked_to_go != Some(info.pid) {
+                let _ = client.stop_service().await;
+                asked_to_go = Some(info.pid);
+            }
+            if child.as_ref().is_some_and(|child| child.id() == info.pid) {
+                return Err(other_version(&info.version));
+            }
+        }
+        match child.as_mut().map(std::process::Child::try_wait) {
+            None if Instant::now() >= spawn_at => {
+                let binary = find_service_binary()?;
+                private_folder(layout.home())?;
+                private_folder(&layout.home().join("logs"))?;
+                child = Some(spawn(&binary, layout)?);
+            }
+            // Another one holds the lock: one that several clients' starts let live, or one that is on its way out.
+            // It may be gone without ever having answered, so try again.
+            Some(Ok(Some(status))) if status.code() == Some(LOCKED_OUT) => {
+                child = None;
+                spawn_at = Instant::now() + pause;
+                pause = (pause * 2).min(RESPAWN_LAST);
+            }
+            Some(Ok(Some(status))) => {
+                return Err(not_ready(layout, &format!("it ended at once ({status})")));
+            }
+            _ => {}
         }
         if Instant::now() > deadline {
             return Err(not_ready(layout, "it does not answer"));
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// No service owns the data directory any more: its lock is free, so the next one can begin.
+///
+/// # Errors
+/// When the lock can't be looked at.
+pub fn service_is_gone(layout: &Layout) -> Result<bool> {
+    let path = layout.service_lock();
+    Ok(!path.exists() || lock(&path)?.is_some())
+}
+
+fn other_version(version: &str) -> Error {
+    Error::unfit(
+        "service-other-version",
+        format!(
+            "The nestbox program that runs the machines is version {version}, this one is {}.",
+            env!("CARGO_PKG_VERSION")
+        ),
+    )
+    .with_hint("Install both from one release.")
 }
 
 fn not_ready(layout: &Layout, why: &str) -> Error {

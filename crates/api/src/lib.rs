@@ -15,7 +15,7 @@ mod sockets;
 
 pub use client::{Client, EventSocket, RawResponse, RawSocket};
 pub use home::layout;
-pub use launch::{connect_or_start, find_service_binary};
+pub use launch::{connect_or_start, find_service_binary, service_is_gone};
 pub use server::{Listening, ServeOptions, serve};
 
 /// Version of the API; a client that finds another asks the service to make way.

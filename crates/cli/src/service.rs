@@ -7,10 +7,12 @@ use nestbox_model::layout::Layout;
 use nestbox_model::{Error, Result};
 use serde_json::json;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Nobody there for this long: the service goes.
 const IDLE_EXIT: Duration = Duration::from_secs(120);
+/// A service that is asked to end is gone within this long.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// A log larger than this is moved aside at the start.
 const LOG_MAX_BYTES: u64 = 4 << 20;
 
@@ -33,15 +35,12 @@ pub async fn run(action: Service, layout: Layout, output: &Output) -> Result<()>
             Ok(())
         }
         Service::Stop => {
-            let Ok(info) = client.service().await else {
-                output.result(&json!({ "stopped": false }), |o| o.line("It was not running."));
-                return Ok(());
-            };
-            client.stop_service().await?;
-            wait_until_gone(&client).await?;
-            output.result(&json!({ "stopped": true, "pid": info.pid }), |o| {
-                o.line("Stopped. Machines keep running.");
-            });
+            match stop(&client, &layout).await? {
+                None => output.result(&json!({ "stopped": false }), |o| o.line("It was not running.")),
+                Some(pid) => output.result(&json!({ "stopped": true, "pid": pid }), |o| {
+                    o.line("Stopped. Machines keep running.");
+                }),
+            }
             Ok(())
         }
         Service::Serve { listen } => {
@@ -64,17 +63,32 @@ pub async fn run(action: Service, layout: Layout, output: &Output) -> Result<()>
     }
 }
 
-async fn wait_until_gone(client: &Client) -> Result<()> {
-    for _ in 0..100 {
-        if client.service().await.is_err() {
-            return Ok(());
+/// Asks the service to end and waits until another could begin; the pid it had.
+async fn stop(client: &Client, layout: &Layout) -> Result<Option<u32>> {
+    let deadline = Instant::now() + STOP_PATIENCE;
+    let mut asked = None;
+    loop {
+        match client.service().await {
+            Ok(info) if asked.is_none() => {
+                asked = Some(info.pid);
+                // It may just be leaving; the next look tells.
+                let _ = client.stop_service().await;
+            }
+            // Another client started the next one in the meantime.
+            Ok(info) if asked != Some(info.pid) => return Ok(asked),
+            Ok(_) => {}
+            // One that does not answer may be on its way in or out: its lock tells.
+            Err(_) if nestbox_api::service_is_gone(layout)? => return Ok(asked),
+            Err(_) => {}
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        if Instant::now() > deadline {
+            return Err(Error::failed(
+                "service-stays",
+                "The service was asked to end and is still there.",
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Err(Error::failed(
-        "service-stays",
-        "The service was asked to end and still answers.",
-    ))
 }
 
 /// `NESTBOX_IDLE_EXIT`: seconds, 0 for never.
