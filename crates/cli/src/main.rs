@@ -58,16 +58,67 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
         ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion
     );
     if json && !harmless {
-        let text = error.render().to_string();
-        let message = text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
-        let usage = Error::usage("usage", format!("{message}.")).with_hint("See: nestbox --help");
+        let usage =
+            Error::usage("usage", in_one_line(&error.render().to_string())).with_hint("See: nestbox --help");
         return failed(&Output::new(true, false, false), &usage);
     }
     // The exit code is clap's own: 0 for help, 2 for wrong usage.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Clap's facts as one sentence: what is wrong, which values are possible, what was probably meant; without the usage
+/// lines after them.
+fn in_one_line(rendered: &str) -> String {
+    let mut text = String::new();
+    let mut new_paragraph = false;
+    for line in rendered.lines().map(str::trim) {
+        if line.starts_with("Usage:") || line.starts_with("For more information") {
+            break;
+        }
+        if line.is_empty() {
+            new_paragraph = true;
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(if new_paragraph { "; " } else { " " });
+        }
+        new_paragraph = false;
+        text.push_str(line);
+    }
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let text = text.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(args: &[&str]) -> String {
+        let args = ["nestbox"].iter().chain(args);
+        in_one_line(&Cli::try_parse_from(args).unwrap_err().render().to_string())
+    }
+
+    #[test]
+    fn wrong_usage_keeps_its_facts_in_one_line() {
+        let text = said(&["create", "x", "--blank", "--memory", "many"]);
+        assert!(text.contains("many") && text.contains("--memory"), "{text}");
+        assert!(text.ends_with('.') && !text.ends_with(".."), "{text}");
+        let text = said(&["start"]);
+        assert!(text.contains("required") && text.contains("<MACHINE"), "{text}");
+        let text = said(&["list", "--serch", "x"]);
+        assert!(text.contains("--serch") && text.contains("'--search'"), "{text}");
+        let text = said(&["completions", "tcsh"]);
+        assert!(text.contains("bash") && text.contains("zsh"), "{text}");
+        for text in [said(&["start"]), said(&["list", "--serch", "x"]), said(&[])] {
+            assert!(!text.contains('\n') && !text.contains("Usage:"), "{text}");
+        }
+        assert_eq!(
+            in_one_line("error: it is odd.\n\n  tip: try another..\n\nUsage: x\n"),
+            "It is odd.; tip: try another."
+        );
+    }
 }

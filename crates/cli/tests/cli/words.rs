@@ -13,6 +13,13 @@ fn wrong_usage_is_2_and_said_as_json_when_asked() {
         .fails_with(2)
         .error();
     assert_eq!(error.code, "usage");
+    assert!(error.message.contains("--memory"), "{}", error.message);
+    let error = home.nestbox(["--json", "create"]).fails_with(2).error();
+    assert!(
+        error.message.contains("<NAME>"),
+        "the fact is lost: {}",
+        error.message
+    );
     let error = home
         .nestbox(["--json", "create", "x", "--blank", "--cpus", "0"])
         .fails_with(2)
