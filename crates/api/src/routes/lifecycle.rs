@@ -1,6 +1,6 @@
 //! Start, stop, screens, keys.
 
-use super::Shared;
+use super::{Shared, detached};
 use crate::error::{Answer, ApiError, answer};
 use axum::Json;
 use axum::body::Bytes;
@@ -69,31 +69,22 @@ async fn stop(
 /// Resets the guest.
 #[utoipa::path(post, path = "/v1/machines/{machine}/reset", responses((status = 200, body = Machine), (status = 409, body = ErrorBody)))]
 async fn reset(State(shared): State<Shared>, Path(machine): Path<String>) -> Answer<Machine> {
-    answer(shared.engine.reset(&machine).await)
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.reset(&machine).await }).await)
 }
 
 /// Makes the guest stand still.
 #[utoipa::path(post, path = "/v1/machines/{machine}/pause", responses((status = 200, body = Machine), (status = 409, body = ErrorBody)))]
 async fn pause(State(shared): State<Shared>, Path(machine): Path<String>) -> Answer<Machine> {
-    answer(shared.engine.pause(&machine).await)
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.pause(&machine).await }).await)
 }
 
 /// Lets the guest go on.
 #[utoipa::path(post, path = "/v1/machines/{machine}/resume", responses((status = 200, body = Machine), (status = 409, body = ErrorBody)))]
 async fn resume(State(shared): State<Shared>, Path(machine): Path<String>) -> Answer<Machine> {
-    answer(shared.engine.resume(&machine).await)
-}
-
-/// A task of its own, so that a client that hangs up does not leave an operation half done.
-pub(super) async fn detached<T: Send + 'static>(
-    work: impl Future<Output = nestbox_model::Result<T>> + Send + 'static,
-) -> nestbox_model::Result<T> {
-    tokio::spawn(work).await.unwrap_or_else(|error| {
-        Err(nestbox_model::Error::failed(
-            "internal",
-            format!("The operation ended unexpectedly: {error}."),
-        ))
-    })
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.resume(&machine).await }).await)
 }
 
 type Png = ([(HeaderName, &'static str); 2], Bytes);

@@ -1,6 +1,6 @@
 //! Machines and the catalogue.
 
-use super::Shared;
+use super::{Shared, detached};
 use crate::error::{Answer, ApiError, answer};
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -117,7 +117,9 @@ async fn create(
     State(shared): State<Shared>,
     Json(request): Json<CreateRequest>,
 ) -> Result<(StatusCode, Json<JobStarted>), ApiError> {
-    Ok((StatusCode::ACCEPTED, Json(shared.engine.create(request).await?)))
+    let engine = shared.engine.clone();
+    let started = detached(async move { engine.create(request).await }).await?;
+    Ok((StatusCode::ACCEPTED, Json(started)))
 }
 
 /// One machine, by name, id or unambiguous id prefix.
@@ -133,7 +135,8 @@ async fn change(
     Path(machine): Path<String>,
     Json(request): Json<ChangeRequest>,
 ) -> Answer<Machine> {
-    answer(shared.engine.change(&machine, request).await)
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.change(&machine, request).await }).await)
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -150,7 +153,8 @@ async fn delete(
     Path(machine): Path<String>,
     Query(query): Query<DryRun>,
 ) -> Answer<TrashEntry> {
-    answer(shared.engine.delete(&machine, query.dry_run).await)
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.delete(&machine, query.dry_run).await }).await)
 }
 
 /// A new name.
@@ -166,7 +170,8 @@ async fn rename(
     Path(machine): Path<String>,
     Json(new): Json<NewName>,
 ) -> Answer<Machine> {
-    answer(shared.engine.rename(&machine, &new.name).await)
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.rename(&machine, &new.name).await }).await)
 }
 
 /// The exact command the machine runs as.
@@ -194,7 +199,8 @@ async fn add_port(
     Path(machine): Path<String>,
     Json(forward): Json<PortForward>,
 ) -> Answer<PortForward> {
-    answer(shared.engine.add_port(&machine, forward).await)
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.add_port(&machine, forward).await }).await)
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -213,12 +219,8 @@ async fn remove_port(
     Path(machine): Path<String>,
     Query(which): Query<WhichPort>,
 ) -> Answer<PortForward> {
-    answer(
-        shared
-            .engine
-            .remove_port(&machine, which.host, which.protocol)
-            .await,
-    )
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.remove_port(&machine, which.host, which.protocol).await }).await)
 }
 
 /// A file on this computer.
@@ -238,13 +240,15 @@ async fn insert(
     Path(machine): Path<String>,
     Json(file): Json<FilePath>,
 ) -> Answer<Machine> {
-    answer(shared.engine.insert_medium(&machine, &file.path).await)
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.insert_medium(&machine, &file.path).await }).await)
 }
 
 /// Empties the drive.
 #[utoipa::path(delete, path = "/v1/machines/{machine}/medium", responses((status = 200, body = Machine), (status = 409, body = ErrorBody)))]
 async fn eject(State(shared): State<Shared>, Path(machine): Path<String>) -> Answer<Machine> {
-    answer(shared.engine.eject_medium(&machine).await)
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.eject_medium(&machine).await }).await)
 }
 
 /// What an import of a file would do.
@@ -259,5 +263,7 @@ async fn import(
     State(shared): State<Shared>,
     Json(request): Json<ImportRequest>,
 ) -> Result<(StatusCode, Json<JobStarted>), ApiError> {
-    Ok((StatusCode::ACCEPTED, Json(shared.engine.import(request).await?)))
+    let engine = shared.engine.clone();
+    let started = detached(async move { engine.import(request).await }).await?;
+    Ok((StatusCode::ACCEPTED, Json(started)))
 }

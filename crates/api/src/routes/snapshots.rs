@@ -1,7 +1,7 @@
 //! Snapshots.
 
-use super::Shared;
-use super::lifecycle::{detached, png};
+use super::lifecycle::png;
+use super::{Shared, detached};
 use crate::error::{Answer, ApiError, answer};
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -65,12 +65,13 @@ async fn change(
     Path((machine, snapshot)): Path<(String, String)>,
     Json(change): Json<SnapshotChange>,
 ) -> Answer<Snapshot> {
-    let (name, notes) = (change.name.as_deref(), change.notes.as_deref());
+    let engine = shared.engine.clone();
     answer(
-        shared
-            .engine
-            .change_snapshot(&machine, &snapshot, name, notes)
-            .await,
+        detached(async move {
+            let (name, notes) = (change.name.as_deref(), change.notes.as_deref());
+            engine.change_snapshot(&machine, &snapshot, name, notes).await
+        })
+        .await,
     )
 }
 
