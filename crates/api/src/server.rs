@@ -2,7 +2,7 @@
 
 use crate::display::Displays;
 use crate::routes::{self, Shared};
-use crate::{access, launch};
+use crate::{access, error, launch};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -73,6 +73,7 @@ pub async fn serve(options: ServeOptions, ready: impl FnOnce(&Listening)) -> Res
             shared.presence.clone(),
             count_presence,
         ))
+        .layer(middleware::from_fn(error::in_our_shape))
         .with_state(shared.clone());
 
     let socket = options.layout.service_socket();
@@ -247,6 +248,7 @@ async fn open_browser_door(
     }
     let router = router
         .layer(middleware::from_fn_with_state(guard, check_browser))
+        .layer(middleware::from_fn(error::in_our_shape))
         .layer(tower_http::set_header::SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(PAGE_POLICY),
@@ -298,9 +300,7 @@ async fn check_browser(State(guard): State<Guard>, request: Request, next: Next)
         return next.run(request).await;
     }
     if !known(cookie) {
-        let text =
-            "Nestbox needs the address with its token, as `nestbox service serve --listen` printed it.";
-        return (StatusCode::UNAUTHORIZED, text).into_response();
+        return (StatusCode::UNAUTHORIZED, "There is no token, or an old one.").into_response();
     }
     if !access::page_is_this_address(headers) {
         return (

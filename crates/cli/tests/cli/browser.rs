@@ -56,7 +56,9 @@ fn the_cookie_is_no_key_for_pages_of_other_ports() {
     let cookie = cookie.split(';').next().unwrap();
     let own = format!("http://{}", door.host);
 
-    assert_eq!(door.ask("GET /v1/machines", &[]).status, 401);
+    let refused = door.ask("GET /v1/machines", &[]);
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.error().code, "not-authorised");
     assert_eq!(door.ask("GET /v1/machines", &[("Cookie", cookie)]).status, 200);
     let stop = "POST /v1/machines/none/stop";
     // Let in, these find that there is no such machine.
@@ -80,7 +82,9 @@ fn the_cookie_is_no_key_for_pages_of_other_ports() {
         vec![("Sec-Fetch-Site", "cross-site")],
     ] {
         let headers = [headers, vec![("Cookie", cookie)]].concat();
-        assert_eq!(door.ask(stop, &headers).status, 403, "{headers:?}");
+        let refused = door.ask(stop, &headers);
+        assert_eq!(refused.status, 403, "{headers:?}");
+        assert_eq!(refused.error().code, "forbidden");
     }
     // A program with the token proves itself wherever it comes from on this computer.
     let bearer = format!("Bearer {}", door.token);

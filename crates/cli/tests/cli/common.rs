@@ -74,6 +74,14 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The error of the API's shape that it must be.
+    pub fn error(&self) -> nestbox_model::Error {
+        assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
+        let body: nestbox_model::ErrorBody = serde_json::from_str(&self.body).expect("an error");
+        assert!(!body.error.message.is_empty());
+        body.error
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
