@@ -26,14 +26,17 @@ interface Props {
 export function Slider(props: Props) {
   const { label, value, min, max, step = 1, valueText, onChange, onCommit, busyFrom, busyText } = props;
   const share = (v: number) => (max > min ? Math.min(1, Math.max(0, (v - min) / (max - min))) : 0);
+  const busyAt = busyFrom === undefined ? 1 : share(busyFrom);
+  // Close to an end its words stand beside that end's, not on them.
+  const busyPlace = busyAt > 0.75 ? " at-end" : busyAt < 0.2 ? " at-start" : "";
   const style = {
     "--fill": share(value),
-    "--busy": busyFrom === undefined ? 1 : share(busyFrom),
+    "--busy": busyAt,
   } as CSSProperties;
   return (
     <div className={props.unavailable ? "slider unavailable" : "slider"} style={style}>
       <div className="slider-track">
-        {busyFrom !== undefined && share(busyFrom) < 1 ? <div className="slider-busy" /> : null}
+        {busyAt < 1 ? <div className="slider-busy" /> : null}
         <div className="slider-fill" />
         <input
           type="range"
@@ -55,8 +58,8 @@ export function Slider(props: Props) {
       </div>
       <div className="slider-scale num" aria-hidden="true">
         <span>{props.minText}</span>
-        {busyText && busyFrom !== undefined && share(busyFrom) < 1 ? (
-          <span className="slider-busy-text">{busyText}</span>
+        {busyText && busyAt < 1 ? (
+          <span className={`slider-busy-text${busyPlace}`}>{busyText}</span>
         ) : null}
         <span>{props.maxText}</span>
       </div>

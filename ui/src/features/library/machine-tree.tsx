@@ -7,7 +7,7 @@ import { useRail } from "../../app/use-narrow";
 import { Icon, Progress, StateMark } from "../../components";
 import { formatPercent, type Machine, useJob } from "../../data";
 import { t } from "../../i18n";
-import { statusLine, useNow } from "./status-line";
+import { statusLine, troubled, useNow } from "./status-line";
 import { Thumb } from "./thumb";
 import { type MachineRow, moveFocus, type Row, typeAhead } from "./tree-model";
 import "./tree.css";
@@ -55,7 +55,8 @@ interface RowProps {
 const MachineItem = memo(function MachineItem({ row, now, selected, tabbable, rail }: RowProps) {
   const { machine } = row;
   const line = statusLine(machine, now);
-  const reason = machine.state === "broken" && machine.state_reason ? machine.state_reason : line;
+  const trouble = troubled(machine);
+  const reason = machine.state_reason ?? line;
   return (
     // Keys are handled once, on the tree.
     // eslint-disable-next-line jsx-a11y/click-events-have-key-events
@@ -84,10 +85,10 @@ const MachineItem = memo(function MachineItem({ row, now, selected, tabbable, ra
         {machine.state === "creating" ? (
           <JobLine machine={machine} />
         ) : (
-          <span className={`trunc machine-status ${machine.state === "broken" ? "danger-text" : ""}`}>{line}</span>
+          <span className={`trunc machine-status ${trouble ? "danger-text" : ""}`}>{line}</span>
         )}
       </span>
-      {machine.state === "creating" ? <JobPercent machine={machine} /> : <StateMark state={machine.state} />}
+      {machine.state === "creating" ? <JobPercent machine={machine} /> : <StateMark state={trouble ? "broken" : machine.state} />}
     </div>
   );
 });

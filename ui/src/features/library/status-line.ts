@@ -15,13 +15,17 @@ export function durationText(milliseconds: number): string {
   return t("duration.days", { days: Math.floor(hours / 24) });
 }
 
+/** It can't run, or it stopped in a way nobody asked for: its row says so until it runs again. */
+export const troubled = (machine: Machine): boolean =>
+  machine.state === "broken" || (machine.state === "stopped" && Boolean(machine.state_reason));
+
 export function statusLine(machine: Machine, now: number): string {
   if (machine.state === "running") {
     if (machine.accelerator === "tcg") return t("status.runningEmulated");
     const since = machine.started_at ? now - new Date(machine.started_at).getTime() : 0;
     return t("status.running", { duration: durationText(since) });
   }
-  return t(`status.${machine.state}`);
+  return t(`status.${troubled(machine) ? "broken" : machine.state}`);
 }
 
 let now = Date.now();

@@ -16,7 +16,7 @@ export function Problem({ machine }: { machine: Machine }) {
   const { data: logs } = useLogs(machine.id, broken || failure !== undefined);
   const startable = broken || machine.state === "stopped" || machine.state === "suspended";
   if (!failure && !broken) {
-    return machine.state_reason && machine.state === "stopped" ? (
+    return machine.state_reason ? (
       <div className="wide">
         <Note tone="warn">{machine.state_reason}</Note>
       </div>
