@@ -290,10 +290,15 @@ async fn every_installed_architecture_starts() {
         plan.arch = arch;
         plan.accelerator = Accelerator::Tcg;
         plan.memory = 256 << 20;
-        let session = place.launch(&plan).await;
-        // A board without firmware of its own may stop its processors at once, but it must have come up.
-        assert!(session.pid() > 0);
-        let _ = session.end().await;
+        // A board's own firmware may give up on a disk that boots nothing (s390x ends at once, with status 0): then
+        // QEMU must have taken every word of the command line.
+        match place.backend.launch(&plan).await {
+            Ok(session) => {
+                assert!(session.pid() > 0);
+                let _ = session.end().await;
+            }
+            Err(error) => assert_eq!(error.details["ending"], "exit status: 0", "{arch}: {error:?}"),
+        }
 
         if let Ok(found) = nestbox_qemu::firmware::find(arch, Firmware::Uefi)
             && found.vars_template.is_some()
