@@ -46,10 +46,10 @@ phase types    lint      5 bash -c 'npm run --silent gen:api:check --workspace u
 phase style    lint      5 npm run --silent lint --workspace ui
 phase unit     unit      5 npm run --silent test --workspace ui
 phase pages    unit      5 scripts/ui.sh build
-phase errors   lint      3 cargo run --locked -q -p xtask -- errors --check
-phase clippy   lint     20 cargo clippy --locked --workspace --all-targets -- -D warnings
-phase arch     lint      3 cargo run --locked -q -p xtask -- lint-arch
-phase openapi  lint      3 cargo run --locked -q -p xtask -- openapi --check
+phase errors   lint     15 cargo run --locked -q -p xtask -- errors --check
+phase clippy   lint     25 cargo clippy --locked --workspace --all-targets -- -D warnings
+phase arch     lint     10 cargo run --locked -q -p xtask -- lint-arch
+phase openapi  lint     10 cargo run --locked -q -p xtask -- openapi --check
 if command -v cargo-deny >/dev/null; then
   phase deny   lint      5 cargo deny --locked check licenses bans sources
 elif selected deny lint; then
