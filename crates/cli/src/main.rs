@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod console;
+mod interrupt;
 mod output;
 mod progress;
 mod service;
@@ -38,8 +39,15 @@ fn main() -> ExitCode {
             );
         }
     };
-    let result: Result<()> = runtime.block_on(commands::run(cli, &output));
-    // A pending read of the terminal must not keep the program.
+    let result: Result<()> = runtime.block_on(async {
+        interrupt::listen();
+        tokio::select! {
+            biased;
+            result = commands::run(cli, &output) => result,
+            () = interrupt::unclaimed() => Err(interrupt::error()),
+        }
+    });
+    // A pending read of the terminal must not keep the program, nor one that asks something.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! Waiting for a job: progress on a terminal, Ctrl-C cancels it cleanly.
 
+use crate::interrupt;
 use crate::output::Output;
 use indicatif::{ProgressBar, ProgressStyle};
 use nestbox_api::Client;
@@ -11,8 +12,9 @@ const POLL: Duration = Duration::from_millis(100);
 /// Waits until the job is over.
 ///
 /// # Errors
-/// The job's own error; `cancelled` (exit 130) after Ctrl-C.
+/// The job's own error; `cancelled` (exit 130) after Ctrl-C. A second Ctrl-C does not wait for the cancelling.
 pub async fn follow(client: &Client, job: &Job, output: &Output) -> Result<Job> {
+    let interrupt = interrupt::claim();
     let bar = output.shows_progress().then(|| {
         let style =
             ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
@@ -48,7 +50,7 @@ pub async fn follow(client: &Client, job: &Job, output: &Output) -> Result<Job> 
         }
         tokio::select! {
             () = tokio::time::sleep(POLL) => {},
-            _ = tokio::signal::ctrl_c(), if !cancelled => {
+            () = interrupt.pressed(), if !cancelled => {
                 cancelled = true;
                 output.note("Cancelling…");
                 // It may have ended in the meantime; the next look tells.

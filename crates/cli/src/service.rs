@@ -1,6 +1,7 @@
 //! `nestbox service`: the background service in this program.
 
 use crate::args::Service;
+use crate::interrupt;
 use crate::output::Output;
 use nestbox_api::{Client, ServeOptions, serve};
 use nestbox_model::layout::Layout;
@@ -45,6 +46,8 @@ pub async fn run(action: Service, layout: Layout, output: &Output) -> Result<()>
         }
         Service::Serve { listen } => {
             start_log(&layout);
+            // The service ends in order on its own.
+            let _interrupt = interrupt::claim();
             let options = ServeOptions {
                 layout,
                 listen,

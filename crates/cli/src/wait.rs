@@ -1,6 +1,7 @@
 //! Waiting for a guest to come up or go down.
 
 use crate::args::WaitFor;
+use crate::interrupt::{self, interrupted};
 use crate::output::Output;
 use nestbox_api::Client;
 use nestbox_model::{Error, Machine, MachineState, Protocol, Result};
@@ -13,8 +14,23 @@ const POLL: Duration = Duration::from_millis(200);
 /// Waits until the machine is as wanted.
 ///
 /// # Errors
-/// `timeout` (exit 1), saying what was seen; `machine-ended` when it stopped instead.
+/// `timeout` (exit 1), saying what was seen; `machine-ended` when it stopped instead; `interrupted` (exit 130).
 pub async fn until(
+    client: &Client,
+    machine: &str,
+    wanted: WaitFor,
+    timeout: Duration,
+    output: &Output,
+) -> Result<Machine> {
+    let interrupt = interrupt::claim();
+    tokio::select! {
+        result = watch(client, machine, wanted, timeout, output) => result,
+        () = interrupt.pressed() => Err(interrupted("Interrupted. The machine goes on running.")
+            .with_hint(format!("See it with: nestbox show {machine}"))),
+    }
+}
+
+async fn watch(
     client: &Client,
     machine: &str,
     wanted: WaitFor,
@@ -104,8 +120,17 @@ async fn ssh_answers(port: u16) -> bool {
 /// Waits until the guest obeyed and the machine is off.
 ///
 /// # Errors
-/// `guest-did-not-stop` (exit 1) when it does not obey.
+/// `guest-did-not-stop` (exit 1) when it does not obey; `interrupted` (exit 130).
 pub async fn until_stopped(client: &Client, machine: &str, timeout: Duration) -> Result<Machine> {
+    let interrupt = interrupt::claim();
+    tokio::select! {
+        result = watch_stop(client, machine, timeout) => result,
+        () = interrupt.pressed() => Err(interrupted("Interrupted. The machine goes on; its guest was asked to shut down.")
+            .with_hint(format!("See it with: nestbox show {machine}; end it with: nestbox stop --force {machine}"))),
+    }
+}
+
+async fn watch_stop(client: &Client, machine: &str, timeout: Duration) -> Result<Machine> {
     let deadline = Instant::now() + timeout;
     loop {
         let now = client.machine(machine).await?;

@@ -2,6 +2,7 @@
 
 use super::Client;
 use crate::args::{Jobs, Library};
+use crate::interrupt;
 use crate::output::Output;
 use nestbox_model::units::format_size;
 use nestbox_model::{CheckStatus, Error, Event, Result};
@@ -94,7 +95,8 @@ pub async fn empty_trash(client: &Client, yes: bool, dry_run: bool, output: &Out
             "Remove {} machines ({}) for good? Nothing can bring them back. [y/N] ",
             would.removed.len(),
             format_size(would.freed)
-        ))?;
+        ))
+        .await?;
     }
     let emptied = if dry_run {
         would
@@ -112,7 +114,7 @@ pub async fn empty_trash(client: &Client, yes: bool, dry_run: bool, output: &Out
     Ok(())
 }
 
-fn ask(question: &str) -> Result<()> {
+async fn ask(question: &str) -> Result<()> {
     if !std::io::stdin().is_terminal() {
         return Err(
             Error::usage("needs-yes", "This can't be undone, and nobody is there to ask.")
@@ -122,8 +124,13 @@ fn ask(question: &str) -> Result<()> {
     let mut stderr = std::io::stderr();
     let _ = write!(stderr, "{question}");
     let _ = stderr.flush();
-    let mut answer = String::new();
-    let _ = std::io::stdin().read_line(&mut answer);
+    // On a thread of its own, so that Ctrl-C is an answer too.
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        let _ = std::io::stdin().read_line(&mut answer);
+        answer
+    });
+    let answer = answer.await.unwrap_or_default();
     if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
         Ok(())
     } else {
@@ -199,13 +206,17 @@ pub async fn events(client: &Client, follow: bool, output: &Output) -> Result<()
         }
         return Ok(());
     }
+    let interrupt = interrupt::claim();
+    tokio::select! {
+        result = follow_events(client, output) => result,
+        () = interrupt.pressed() => Ok(()),
+    }
+}
+
+async fn follow_events(client: &Client, output: &Output) -> Result<()> {
     let mut socket = client.events().await?;
     loop {
-        let event = tokio::select! {
-            event = socket.next() => event,
-            _ = tokio::signal::ctrl_c() => return Ok(()),
-        };
-        let Some(event) = event else {
+        let Some(event) = socket.next().await else {
             return Err(Error::unfit("service-gone", "The service ended.")
                 .with_hint("Run the command again to start it."));
         };
@@ -238,38 +249,47 @@ fn print_event(event: &Event, output: &Output) {
 }
 
 pub async fn stats(client: &Client, machine: Option<&str>, follow: bool, output: &Output) -> Result<()> {
-    loop {
-        let stats = client.stats(machine).await?;
-        if output.json && follow {
-            output.stream(&stats);
-        } else {
-            output.result(&stats, |o| {
-                o.line(format!(
-                    "Host: {:.1} of {} cores, {} of memory free",
-                    stats.host.cpu,
-                    stats.host.cpus,
-                    format_size(stats.host.memory_free)
-                ));
-                for usage in &stats.machines {
-                    o.line(format!(
-                        "{}: {:.2} cores, {}, disk {}/s read, {}/s written",
-                        usage.id.get(..8).unwrap_or(&usage.id),
-                        usage.cpu,
-                        format_size(usage.memory_resident),
-                        format_size(usage.disk_read_bps as u64),
-                        format_size(usage.disk_write_bps as u64)
-                    ));
-                }
-            });
-        }
-        if !follow {
-            return Ok(());
-        }
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(1)) => {},
-            _ = tokio::signal::ctrl_c() => return Ok(()),
-        }
+    if !follow {
+        return show_stats(client, machine, false, output).await;
     }
+    let interrupt = interrupt::claim();
+    let following = async {
+        loop {
+            show_stats(client, machine, true, output).await?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        result = following => result,
+        () = interrupt.pressed() => Ok(()),
+    }
+}
+
+async fn show_stats(client: &Client, machine: Option<&str>, follow: bool, output: &Output) -> Result<()> {
+    let stats = client.stats(machine).await?;
+    if output.json && follow {
+        output.stream(&stats);
+    } else {
+        output.result(&stats, |o| {
+            o.line(format!(
+                "Host: {:.1} of {} cores, {} of memory free",
+                stats.host.cpu,
+                stats.host.cpus,
+                format_size(stats.host.memory_free)
+            ));
+            for usage in &stats.machines {
+                o.line(format!(
+                    "{}: {:.2} cores, {}, disk {}/s read, {}/s written",
+                    usage.id.get(..8).unwrap_or(&usage.id),
+                    usage.cpu,
+                    format_size(usage.memory_resident),
+                    format_size(usage.disk_read_bps as u64),
+                    format_size(usage.disk_write_bps as u64)
+                ));
+            }
+        });
+    }
+    Ok(())
 }
 
 pub async fn check(client: &Client, action: &Library, output: &Output) -> Result<()> {

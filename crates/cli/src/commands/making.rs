@@ -3,7 +3,7 @@
 use super::{Client, absolute};
 use crate::args::{Create, FileAction as FileActionArgs, Import, WaitFor};
 use crate::output::Output;
-use crate::{progress, wait};
+use crate::{interrupt, progress, wait};
 use nestbox_model::units::format_size;
 use nestbox_model::{
     CreateRequest, CreateSource, Error, FileAction, ImportPlan, ImportRequest, ItemFate, JobStarted, Result,
@@ -36,7 +36,14 @@ fn read_text(path: &Path, what: &str) -> Result<String> {
     Ok(text)
 }
 
-fn read_password() -> Result<String> {
+async fn read_password() -> Result<String> {
+    // On a thread of its own, so that Ctrl-C ends the wait for it.
+    tokio::task::spawn_blocking(read_password_now)
+        .await
+        .unwrap_or_else(|_| Err(interrupt::error()))
+}
+
+fn read_password_now() -> Result<String> {
     let mut text = String::new();
     std::io::stdin()
         .take(TEXT_MAX)
@@ -86,7 +93,7 @@ pub async fn create(client: &Client, args: Create, output: &Output) -> Result<()
         firmware: args.firmware,
         user: args.user.clone(),
         password: if args.password_stdin {
-            Some(read_password()?)
+            Some(read_password().await?)
         } else {
             None
         },
@@ -100,6 +107,8 @@ pub async fn create(client: &Client, args: Create, output: &Output) -> Result<()
         tags: args.tag.clone(),
         start: args.start || args.wait.wait.is_some(),
     };
+    // Pressed before the job is known, it cancels the job as soon as it is.
+    let _interrupt = (!args.detach).then(interrupt::claim);
     let started = client.create(&request).await?;
     finish(
         client,
@@ -158,6 +167,7 @@ pub async fn import(client: &Client, args: Import, output: &Output) -> Result<()
         start: args.start,
         ..ImportRequest::default()
     };
+    let _interrupt = (!args.detach).then(interrupt::claim);
     let started = client.import(&request).await?;
     finish(client, started, args.detach, None, 0, output).await
 }

@@ -2,9 +2,10 @@
 
 use super::Client;
 use crate::args::{List, Template};
+use crate::interrupt;
 use crate::output::Output;
 use nestbox_model::units::format_size;
-use nestbox_model::{Machine, Result, TemplateKind, VerifiedBy};
+use nestbox_model::{Logs, Machine, Result, TemplateKind, VerifiedBy};
 use serde_json::json;
 use std::time::Duration;
 use time::format_description::well_known::Rfc3339;
@@ -193,6 +194,14 @@ pub async fn logs(client: &Client, machine: &str, follow: bool, output: &Output)
         });
         return Ok(());
     }
+    let interrupt = interrupt::claim();
+    tokio::select! {
+        result = follow_logs(client, machine, logs, output) => result,
+        () = interrupt.pressed() => Ok(()),
+    }
+}
+
+async fn follow_logs(client: &Client, machine: &str, logs: Logs, output: &Output) -> Result<()> {
     let mut seen = (String::new(), String::new());
     let mut now = (logs.backend, logs.serial);
     loop {
@@ -208,10 +217,7 @@ pub async fn logs(client: &Client, machine: &str, follow: bool, output: &Output)
             }
         }
         seen = now;
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(300)) => {},
-            _ = tokio::signal::ctrl_c() => return Ok(()),
-        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
         let logs = client.logs(machine).await?;
         now = (logs.backend, logs.serial);
     }

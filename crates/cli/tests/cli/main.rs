@@ -8,6 +8,7 @@ mod crashes;
 mod downloads;
 mod hostile;
 mod imports;
+mod interrupts;
 mod library;
 mod road;
 mod snapshots;
