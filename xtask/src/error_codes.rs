@@ -149,7 +149,8 @@ fn render(codes: &Codes) -> String {
     }
     text.push_str(
         "\n## Interrupted (exit 130, HTTP 499)\n\n| code | message |\n| --- | --- |\n\
-         | `cancelled` | Cancelled. Nothing was left behind. |\n",
+         | `cancelled` | Cancelled. Nothing was left behind. |\n\
+         | `stopped-waiting` | Interrupted. What was asked for may still happen. |\n",
     );
     text
 }

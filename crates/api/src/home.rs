@@ -34,9 +34,9 @@ pub fn layout(data_dir: Option<PathBuf>) -> Result<Layout> {
     if home.to_str().is_none() {
         return Err(Error::usage(
             "path-not-utf8",
-            format!("The data directory's path is not valid UTF-8: {}", home.display()),
+            format!("The path is not valid UTF-8: {}", home.display()),
         )
-        .with_hint("Name another one with --data-dir or NESTBOX_HOME."));
+        .with_hint("Name another data directory with --data-dir or NESTBOX_HOME."));
     }
     let base = run_base();
     let layout = Layout::new(home, &base);

@@ -46,7 +46,7 @@ pub fn error() -> Error {
 
 /// Exit 130 with these words.
 pub fn interrupted(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Cancelled, "interrupted", message)
+    Error::new(ErrorKind::Cancelled, "stopped-waiting", message)
 }
 
 /// The first press is somebody's until this is dropped.

@@ -66,8 +66,8 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
         ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion
     );
     if json && !harmless {
-        let usage =
-            Error::usage("usage", in_one_line(&error.render().to_string())).with_hint("See: nestbox --help");
+        let facts = in_one_line(&error.render().to_string());
+        let usage = Error::usage("usage", format!("{facts}.")).with_hint("See: nestbox --help");
         return failed(&Output::new(true, false, false), &usage);
     }
     // The exit code is clap's own: 0 for help, 2 for wrong usage.
@@ -76,7 +76,7 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
 }
 
 /// Clap's facts as one sentence: what is wrong, which values are possible, what was probably meant; without the usage
-/// lines after them.
+/// lines after them and the full stop.
 fn in_one_line(rendered: &str) -> String {
     let mut text = String::new();
     let mut new_paragraph = false;
@@ -98,7 +98,7 @@ fn in_one_line(rendered: &str) -> String {
     let text = text.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+    format!("{}{}", first.unwrap_or_default(), letters.as_str())
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
     fn wrong_usage_keeps_its_facts_in_one_line() {
         let text = said(&["create", "x", "--blank", "--memory", "many"]);
         assert!(text.contains("many") && text.contains("--memory"), "{text}");
-        assert!(text.ends_with('.') && !text.ends_with(".."), "{text}");
+        assert!(!text.ends_with('.'), "{text}");
         let text = said(&["start"]);
         assert!(text.contains("required") && text.contains("<MACHINE"), "{text}");
         let text = said(&["list", "--serch", "x"]);
@@ -126,7 +126,7 @@ mod tests {
         }
         assert_eq!(
             in_one_line("error: it is odd.\n\n  tip: try another..\n\nUsage: x\n"),
-            "It is odd.; tip: try another."
+            "It is odd.; tip: try another"
         );
     }
 }

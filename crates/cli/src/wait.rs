@@ -14,7 +14,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// Waits until the machine is as wanted.
 ///
 /// # Errors
-/// `timeout` (exit 1), saying what was seen; `machine-ended` when it stopped instead; `interrupted` (exit 130).
+/// `timeout` (exit 1), saying what was seen; `machine-ended` when it stopped instead; `stopped-waiting` (exit 130).
 pub async fn until(
     client: &Client,
     machine: &str,
@@ -120,7 +120,7 @@ async fn ssh_answers(port: u16) -> bool {
 /// Waits until the guest obeyed and the machine is off.
 ///
 /// # Errors
-/// `guest-did-not-stop` (exit 1) when it does not obey; `interrupted` (exit 130).
+/// `guest-did-not-stop` (exit 1) when it does not obey; `stopped-waiting` (exit 130).
 pub async fn until_stopped(client: &Client, machine: &str, timeout: Duration) -> Result<Machine> {
     let interrupt = interrupt::claim();
     tokio::select! {

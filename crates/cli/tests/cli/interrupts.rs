@@ -112,14 +112,17 @@ fn a_wait_for_a_guest_ends_and_the_machine_goes_on() {
     let create = spawn(
         &home,
         &[
-            "create", "web", "--blank", "--disk", "1M", "--memory", "64M", "--wait", "booted",
+            "--json", "create", "web", "--blank", "--disk", "1M", "--memory", "64M", "--wait", "booted",
         ],
     );
     until(&home, |machines| machines[0]["state"] == "running");
     std::thread::sleep(Duration::from_secs(1));
     let (code, said) = interrupt(create);
     assert_eq!(code, Some(130), "{said}");
-    assert!(said.contains("goes on"), "{said}");
+    assert!(
+        said.contains("goes on") && said.contains("stopped-waiting"),
+        "{said}"
+    );
     assert_eq!(home.json(["show", "web"])["state"], "running");
     let stop = spawn(&home, &["stop", "web"]);
     until(&home, |machines| machines[0]["state"] == "stopping");

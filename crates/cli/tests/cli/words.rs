@@ -14,6 +14,11 @@ fn wrong_usage_is_2_and_said_as_json_when_asked() {
         .error();
     assert_eq!(error.code, "usage");
     assert!(error.message.contains("--memory"), "{}", error.message);
+    assert!(
+        error.message.ends_with('.') && !error.message.ends_with(".."),
+        "{}",
+        error.message
+    );
     let error = home.nestbox(["--json", "create"]).fails_with(2).error();
     assert!(
         error.message.contains("<NAME>"),
