@@ -1,10 +1,13 @@
 //! How the service comes and goes beside its clients.
 
 use crate::common::home;
+use nestbox_model::layout::Layout;
 use rustix::fs::{FlockOperation, flock};
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -49,4 +52,47 @@ fn a_data_directory_that_is_no_text_is_refused() {
         assert_eq!(home.nestbox(args).fails_with(2).error().code, "path-not-utf8");
     }
     assert!(!std::path::Path::new(&path).exists());
+}
+
+#[test]
+fn a_service_of_another_version_makes_way() {
+    let home = home();
+    let layout = Layout::new(home.path().to_owned(), home.path());
+    std::fs::create_dir_all(layout.run()).unwrap();
+    let lock = File::create(layout.service_lock()).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let listener = UnixListener::bind(layout.service_socket()).unwrap();
+    // An older one, which answers some more questions before it obeys.
+    let old = std::thread::spawn(move || {
+        let info = serde_json::json!({
+            "version": "0.0.1", "api": 0, "pid": 1, "data_dir": "", "started_at": "2026-01-01T00:00:00Z", "listen": null,
+        });
+        let mut left = None;
+        while left != Some(0) {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            let asked_to_stop = line.starts_with("POST /v1/service/stop ");
+            left = if asked_to_stop {
+                Some(3)
+            } else {
+                left.map(|left: u32| left - 1)
+            };
+            let answer = if asked_to_stop {
+                "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_owned()
+            } else {
+                let body = info.to_string();
+                format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                )
+            };
+            let _ = stream.write_all(answer.as_bytes());
+        }
+        drop((listener, lock));
+    });
+    home.nestbox(["list"]).ok();
+    old.join().unwrap();
+    let status = home.json(["service", "status"]);
+    assert_eq!(status["service"]["version"], env!("CARGO_PKG_VERSION"));
 }
