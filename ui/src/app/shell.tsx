@@ -1,4 +1,4 @@
-import { Suspense, useEffect } from "react";
+import { Suspense, useEffect, useRef } from "react";
 import { toast, ToastRegion } from "../components";
 import { useConnection, useMachines } from "../data";
 import { Sidebar } from "../features/library/sidebar";
@@ -13,7 +13,7 @@ import { Sheets } from "./sheets";
 import "./shell.css";
 import { useShortcuts } from "./shortcuts";
 import { useTheme } from "./theme";
-import { closeInspectorOverlay, useUiState } from "./ui-state";
+import { closeInspectorOverlay, uiState, useUiState } from "./ui-state";
 import { useNarrow } from "./use-narrow";
 
 /** Shows the machine another start of the program asked for, or that this one was started with. */
@@ -31,11 +31,47 @@ function useShownMachine(): void {
 /** Says once that the service is gone, and that it is back. */
 function useConnectionToast(): void {
   const connection = useConnection();
+  const told = useRef(false);
   useEffect(() => {
-    if (connection !== "lost") return;
-    const timer = setTimeout(() => toast({ title: t("shell.lost"), tone: "error", key: "connection" }), 1_500);
+    if (connection === "open" && told.current) {
+      told.current = false;
+      toast({ title: t("shell.back"), key: "connection" });
+    }
+    if (connection !== "lost" || told.current) return;
+    const timer = setTimeout(() => {
+      told.current = true;
+      toast({ title: t("shell.lost"), detail: t("shell.lostDetail"), tone: "error", key: "connection", lasting: true });
+    }, 1_500);
     return () => clearTimeout(timer);
   }, [connection]);
+}
+
+/**
+ * When the control that had the focus went with its page (a machine was created, deleted, opened from a sheet),
+ * the keyboard goes on at the selected machine instead of nowhere.
+ */
+function useFocusAfterNavigation(route: string): void {
+  const byKey = useRef(false);
+  useEffect(() => {
+    const keyed = () => (byKey.current = true);
+    const pointed = () => (byKey.current = false);
+    window.addEventListener("keydown", keyed, true);
+    window.addEventListener("pointerdown", pointed, true);
+    return () => {
+      window.removeEventListener("keydown", keyed, true);
+      window.removeEventListener("pointerdown", pointed, true);
+    };
+  }, []);
+  useEffect(() => {
+    if (!byKey.current) return;
+    // After sheets have given the focus back.
+    const timer = setTimeout(() => {
+      const active = document.activeElement;
+      if (uiState().sheet || (active && active !== document.body)) return;
+      document.querySelector<HTMLElement>(".machine-tree [aria-selected='true']")?.focus({ preventScroll: true });
+    }, 150);
+    return () => clearTimeout(timer);
+  }, [route]);
 }
 
 /** The window: sidebar, page, inspector, and what lies over them. */
@@ -45,6 +81,7 @@ export function Shell() {
   useShownMachine();
   useConnectionToast();
   const route = useRoute();
+  useFocusAfterNavigation(routeHref(route));
   const machine = useCurrentMachine();
   const narrow = useNarrow();
   const wish = useUiState((state) => state.inspector);

@@ -12,6 +12,8 @@ export interface ToastOptions {
   /** Shown as “Undo” unless `actionLabel` names it. */
   onUndo?: () => void;
   actionLabel?: string;
+  /** It stays until it is dismissed or replaced: the thing goes on. */
+  lasting?: boolean;
   /** A toast about the same thing replaces the older one. */
   key?: string;
   /** Called once when the toast goes without Undo: for acts that wait until then. */
@@ -73,14 +75,14 @@ function ToastCard({ item }: { item: Toast }) {
   const [held, setHeld] = useState(false);
   const left = useRef(LIFE);
   useEffect(() => {
-    if (held) return;
+    if (held || item.lasting) return;
     const since = Date.now();
     const timer = setTimeout(() => dismissToast(item.id), left.current);
     return () => {
       clearTimeout(timer);
       left.current = Math.max(1_000, left.current - (Date.now() - since));
     };
-  }, [held, item.id]);
+  }, [held, item.id, item.lasting]);
   return (
     <div
       className={`toast ${held ? "held" : ""} ${item.tone ?? "done"}`}
@@ -112,7 +114,7 @@ function ToastCard({ item }: { item: Toast }) {
         className="toast-dismiss"
         onPress={() => dismissToast(item.id)}
       />
-      <span className="toast-life" />
+      {item.lasting ? null : <span className="toast-life" />}
     </div>
   );
 }

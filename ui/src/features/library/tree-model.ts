@@ -1,5 +1,6 @@
 /** The machines tree as a flat list of visible rows: groups by first tag, folded groups hide theirs. Pure. */
 import type { Machine } from "../../data";
+import { language } from "../../i18n";
 
 export interface Filter {
   search: string;
@@ -55,6 +56,9 @@ export function filterMachines(machines: Machine[], filter: Filter): Machine[] {
   );
 }
 
+/** As people sort in the window's language; the system's locale may be “C”, which puts capitals first. */
+const inOrder = new Intl.Collator(language(), { numeric: true }).compare;
+
 /** All tags, alphabetically, each once. */
 export function allTags(machines: Machine[]): string[] {
   const tags = new Map<string, string>();
@@ -62,10 +66,10 @@ export function allTags(machines: Machine[]): string[] {
     const key = tag.toLocaleLowerCase();
     if (!tags.has(key)) tags.set(key, tag);
   }
-  return [...tags.values()].sort((a, b) => a.localeCompare(b));
+  return [...tags.values()].sort(inOrder);
 }
 
-const byName = (a: Machine, b: Machine): number => a.name.localeCompare(b.name, undefined, { numeric: true });
+const byName = (a: Machine, b: Machine): number => inOrder(a.name, b.name);
 
 const UNTAGGED = "";
 
@@ -81,7 +85,7 @@ export function treeRows(machines: Machine[], filter: Filter, closed: ReadonlySe
   }
   const order = [...groups.entries()].sort(([a], [b]) => {
     if (a === UNTAGGED || b === UNTAGGED) return a === b ? 0 : a === UNTAGGED ? 1 : -1;
-    return a.localeCompare(b);
+    return inOrder(a, b);
   });
   const searching = filter.search.trim() !== "";
   const rows: Row[] = [];

@@ -1,5 +1,5 @@
 import { Check, ChevronRight, Disc3, Snail, TriangleAlert, Zap } from "lucide-react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
 import { Button, Icon, Note, Ring, SearchField, Segmented, Sheet, Tile, useRoving } from "../../components";
 import { formatBytes, formatNumber, speedOf, useClient, useDoctor, useTemplates } from "../../data";
 import type { DoctorReport } from "../../data";
@@ -180,6 +180,14 @@ interface GalleryProps {
 
 function Gallery({ cards, choice, report, onChoose, onContinue }: GalleryProps) {
   const onKeyDown = useRoving("[role=radio]");
+  // Enter on what is chosen already goes on, as in a form.
+  const goOnOrMove = (event: KeyboardEvent<HTMLElement>) => {
+    const radio = (event.target as HTMLElement).closest("[role=radio]");
+    if (event.key === "Enter" && radio?.getAttribute("aria-checked") === "true") {
+      event.preventDefault();
+      onContinue();
+    } else onKeyDown(event);
+  };
   const group = useRef<HTMLDivElement>(null);
   const focused = useRef(false);
   // The chosen radio has the focus when the sheet opens (the catalogue may come a moment later).
@@ -194,7 +202,7 @@ function Gallery({ cards, choice, report, onChoose, onContinue }: GalleryProps) 
 
   return (
     // eslint-disable-next-line jsx-a11y/interactive-supports-focus -- the radios take the focus
-    <div ref={group} className="newvm-gallery" role="radiogroup" aria-label={t("newvm.templates")} onKeyDown={onKeyDown}>
+    <div ref={group} className="newvm-gallery" role="radiogroup" aria-label={t("newvm.templates")} onKeyDown={goOnOrMove}>
       {cards.map((card) => {
         const selected = card.arches.find((arch) => arch.key === choice);
         const first = selected ?? card.arches.find((arch) => speedOf(report, arch.arch)?.native) ?? card.arches[0];
