@@ -46,6 +46,7 @@ phase types    lint      5 bash -c 'npm run --silent gen:api:check --workspace u
 phase style    lint      5 npm run --silent lint --workspace ui
 phase unit     unit      5 npm run --silent test --workspace ui
 phase pages    unit      5 scripts/ui.sh build
+phase flows    unit     15 npm run --silent test:flows --workspace ui
 phase errors   lint     15 cargo run --locked -q -p xtask -- errors --check
 phase clippy   lint     25 cargo clippy --locked --workspace --all-targets -- -D warnings
 phase arch     lint     10 cargo run --locked -q -p xtask -- lint-arch

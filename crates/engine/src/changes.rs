@@ -1,7 +1,7 @@
 //! Settings of a machine: `nestbox set M KEY=VALUE`, the Edit page.
 
 use crate::Engine;
-use crate::create::check_limits;
+use crate::hardware::check_limits;
 use crate::machine::{MachineRef, shell_word};
 use nestbox_model::units::parse_size;
 use nestbox_model::{ChangeRequest, DisplaySpec, Error, EventKind, Machine, MachineSpec, Result};

@@ -59,7 +59,7 @@ impl Engine {
         let host = HostInfo {
             system: sysinfo::System::long_os_version().unwrap_or_else(|| std::env::consts::OS.into()),
             arch: std::env::consts::ARCH.into(),
-            cpus: crate::create::host_cpus(),
+            cpus: crate::hardware::host_cpus(),
             memory,
             memory_free,
             disk_free: space.map_or(0, |(free, _)| free),

@@ -1,7 +1,7 @@
 //! Import: a file of the user's becomes a machine.
 
 use crate::Engine;
-use crate::create::{check_absolute, check_disk, new_disk};
+use crate::hardware::{check_absolute, check_disk, new_disk};
 use nestbox_model::units::MIB;
 use nestbox_model::{
     Arch, Error, FileAction, ImportPlan, ImportRequest, JobKind, JobStarted, MachineSpec, MediumSpec,

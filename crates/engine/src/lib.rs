@@ -14,6 +14,7 @@ mod doctor;
 mod events;
 mod files;
 mod garbage;
+mod hardware;
 mod import;
 mod jobs;
 mod library;

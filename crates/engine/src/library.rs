@@ -317,11 +317,11 @@ impl Engine {
     /// Every machine's operation lock.
     ///
     /// # Errors
-    /// `library-busy` (conflict) when an operation or a job works on a machine.
+    /// `operations-running` (conflict) when an operation or a job works on a machine.
     fn stop_operations(&self) -> Result<Vec<tokio::sync::OwnedMutexGuard<()>>> {
         let busy = |handle: &Handle| {
             Error::conflict(
-                "library-busy",
+                "operations-running",
                 format!("Another operation is working on “{}”.", handle.name()),
             )
             .with_hint("Wait for it to end, then try again.")

@@ -1,7 +1,7 @@
 //! The CD/DVD drive.
 
 use crate::Engine;
-use crate::create::check_absolute;
+use crate::hardware::check_absolute;
 use crate::machine::MachineRef;
 use nestbox_model::{Error, EventKind, Machine, MediumSpec, Recognised, Result};
 use std::path::{Path, PathBuf};

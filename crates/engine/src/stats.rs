@@ -112,7 +112,7 @@ impl Engine {
         let (memory, memory_free) = crate::doctor::host_memory();
         let host = HostUsage {
             cpu: sampler.host_cpu,
-            cpus: crate::create::host_cpus(),
+            cpus: crate::hardware::host_cpus(),
             memory,
             memory_free,
             disk_free: crate::doctor::disk_space(self.layout().home()).map_or(0, |(free, _)| free),
