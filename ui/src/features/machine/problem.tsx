@@ -1,6 +1,6 @@
 import { RotateCw } from "lucide-react";
 import { Button, ErrorCard, Note } from "../../components";
-import { type Machine, useLogs } from "../../data";
+import { type Machine, useEjectMedium, useLogs } from "../../data";
 import { t } from "../../i18n";
 import { clearFailure, useFailure } from "./failures";
 import { copyText, useMachineActions } from "./use-actions";
@@ -12,6 +12,7 @@ const LOG_TAIL = 4_000;
 export function Problem({ machine }: { machine: Machine }) {
   const failure = useFailure(machine.id);
   const actions = useMachineActions();
+  const eject = useEjectMedium();
   const broken = machine.state === "broken";
   const { data: logs } = useLogs(machine.id, broken || failure !== undefined);
   const startable = broken || machine.state === "stopped" || machine.state === "suspended";
@@ -42,6 +43,14 @@ export function Problem({ machine }: { machine: Machine }) {
             {startable ? (
               <Button icon={RotateCw} onPress={() => actions.start(machine)}>
                 {t("common.tryAgain")}
+              </Button>
+            ) : null}
+            {startable && machine.medium?.missing ? (
+              <Button
+                isPending={eject.isPending}
+                onPress={() => eject.mutate(machine.id, { onSuccess: (without) => actions.start(without) })}
+              >
+                {t("machine.ejectAndStart")}
               </Button>
             ) : null}
             {failure ? (
