@@ -33,11 +33,10 @@ export function CloseNotice() {
     void seen();
   };
   const close = () => void seen().then(() => platform.closeWindow());
-  const title = t("closeNotice.title", { count });
   return (
     <Sheet
-      label={title}
-      title={title}
+      label={t("closeNotice.name")}
+      title={t("closeNotice.title", { count })}
       onClose={stay}
       width={460}
       footer={
