@@ -141,7 +141,22 @@ impl Engine {
             .memory
             .then(|| self.folder(&handle.id).snapshot(&record.id).memory());
         let launched = async {
-            let session = self.launch(handle, record.accelerator, memory.as_deref()).await?;
+            // Memory needs the accelerator it was saved under; where that is the usual choice, it is no request.
+            let (arch, own) = {
+                let cell = handle.read();
+                (cell.spec.arch, cell.spec.accelerator.forced())
+            };
+            let usual = self
+                .0
+                .probe
+                .choose(arch, own)
+                .await
+                .ok()
+                .map(|choice| choice.accelerator);
+            let needed = record
+                .accelerator
+                .filter(|accelerator| Some(*accelerator) != usual);
+            let session = self.launch(handle, needed, memory.as_deref()).await?;
             if memory.is_some() {
                 if !record.paused {
                     session.resume().await?;
