@@ -372,7 +372,7 @@ mod tests {
         let install = "sudo apt-get install -t bookworm-backports qemu-system-riscv";
         let hint = hint_on(&system, Need::Qemu(Arch::Riscv64));
         assert!(
-            hint.starts_with("echo 'deb ") && hint.ends_with(install),
+            hint.starts_with("Add the suite bookworm-backports") && hint.ends_with(install),
             "{hint}"
         );
         system.backports_listed = true;

@@ -128,6 +128,16 @@ async fn talk(stream: TcpStream, shared: &Shared) -> io::Result<()> {
         (_, Answer::Missing) => plain(&mut stream, 404, "text/html", b"<html>not here</html>").await?,
         (_, Answer::Bytes(bytes)) => plain(&mut stream, 200, "text/plain", &bytes).await?,
         (_, Answer::Image(image)) => {
+            // Counted when it comes, so that who has the last byte finds it counted.
+            let number = {
+                let mut state = shared.lock();
+                state.requests.push(Request {
+                    path: path.clone(),
+                    range: range.clone(),
+                    sent: 0,
+                });
+                state.requests.len() - 1
+            };
             let sent = send_image(
                 &mut stream,
                 shared,
@@ -138,11 +148,9 @@ async fn talk(stream: TcpStream, shared: &Shared) -> io::Result<()> {
             )
             .await;
             let bytes = *sent.as_ref().unwrap_or(&0);
-            shared.lock().requests.push(Request {
-                path,
-                range,
-                sent: bytes,
-            });
+            if let Some(request) = shared.lock().requests.get_mut(number) {
+                request.sent = bytes;
+            }
             return sent.map(|_| ());
         }
     };
