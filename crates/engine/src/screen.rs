@@ -4,7 +4,6 @@ use crate::Engine;
 use crate::machine::{Handle, MachineRef};
 use nestbox_display::Display;
 use nestbox_model::{Error, Result};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -154,12 +153,6 @@ impl Engine {
     /// Presses key combinations, one after the other.
     pub async fn send_keys(&self, wanted: MachineRef<'_>, chords: &[String]) -> Result<()> {
         self.find(wanted)?.session()?.send_keys(chords).await
-    }
-
-    /// Saves the screen as a PNG file.
-    pub async fn save_screenshot(&self, wanted: MachineRef<'_>, path: &Path) -> Result<()> {
-        let png = self.screenshot(wanted, None).await?;
-        crate::files::write_atomically(path, &png, "save the picture")
     }
 }
 
