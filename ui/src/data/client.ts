@@ -2,7 +2,10 @@
 import type { Method, Platform } from "../platform/types";
 import type {
   ActivityEntry,
+  CloneRequest,
+  CloneStarted,
   CommandShown,
+  Comparison,
   Config,
   CreateRequest,
   DoctorReport,
@@ -15,14 +18,18 @@ import type {
   Machine,
   PortForward,
   Restored,
+  RestoreOptions,
   ServiceInfo,
   Setting,
   Snapshot,
   SnapshotList,
   SnapshotsDeleted,
   SnapshotTaken,
+  SpaceReport,
   Stats,
+  TakenTogether,
   Template,
+  TogetherRequest,
   TrashEmptied,
   TrashEntry,
   Arch,
@@ -124,12 +131,18 @@ export function createClient(platform: Platform) {
     change: (id: string, changes: Record<string, unknown>) => call<Machine>("PATCH", machine(id), { changes }),
     remove: (id: string) => call<TrashEntry>("DELETE", machine(id)),
     rename: (id: string, name: string) => post<Machine>(`${machine(id)}/rename`, { name }),
-    start: (id: string, accelerator?: Accelerator) =>
-      post<Machine>(`${machine(id)}/start`, accelerator ? { accelerator } : {}),
+    start: (id: string, options: { accelerator?: Accelerator; disposable?: boolean } = {}) =>
+      post<Machine>(`${machine(id)}/start`, options),
+    /** Of a disposable run: what it wrote stays after all. */
+    keepChanges: (id: string) => post<Machine>(`${machine(id)}/keep-changes`),
     stop: (id: string, force = false) => post<Machine>(`${machine(id)}/stop`, { force }),
     reset: (id: string) => post<Machine>(`${machine(id)}/reset`),
     pause: (id: string) => post<Machine>(`${machine(id)}/pause`),
     resume: (id: string) => post<Machine>(`${machine(id)}/resume`),
+    suspend: (id: string) => post<Machine>(`${machine(id)}/suspend`),
+    discardState: (id: string) => post<Machine>(`${machine(id)}/discard-state`),
+    clone: (id: string, request: CloneRequest) => post<CloneStarted>(`${machine(id)}/clone`, request),
+    tidy: (id: string) => post<Job>(`${machine(id)}/tidy`),
     command: (id: string) => get<CommandShown>(`${machine(id)}/command`),
     logs: (id: string) => get<Logs>(`${machine(id)}/logs`),
     type: (id: string, text: string) => post<null>(`${machine(id)}/type`, { text }),
@@ -146,22 +159,30 @@ export function createClient(platform: Platform) {
       platform.picture(`/v1${machine(id)}/thumbnail${query({ v: version })}`),
 
     snapshots: (id: string) => get<SnapshotList>(`${machine(id)}/snapshots`),
-    takeSnapshot: (id: string, request: { name?: string; notes?: string; memory?: boolean } = {}) =>
+    takeSnapshot: (id: string, request: { name?: string; notes?: string; memory?: boolean; keep?: boolean } = {}) =>
       post<SnapshotTaken>(`${machine(id)}/snapshots`, request),
-    changeSnapshot: (id: string, snap: string, change: { name?: string; notes?: string }) =>
+    takeTogether: (request: TogetherRequest) => post<TakenTogether>("/snapshots", request),
+    changeSnapshot: (id: string, snap: string, change: { name?: string; notes?: string; keep?: boolean }) =>
       call<Snapshot>("PATCH", snapshot(id, snap), change),
     deleteSnapshot: (id: string, snap: string, options: { subtree?: boolean; dryRun?: boolean } = {}) =>
       call<SnapshotsDeleted>(
         "DELETE",
         `${snapshot(id, snap)}${query({ subtree: options.subtree, dry_run: options.dryRun })}`,
       ),
-    restoreSnapshot: (id: string, snap: string, options: { discard?: boolean; start?: boolean } = {}) =>
-      post<Restored>(`${snapshot(id, snap)}/restore`, { discard: options.discard ?? false, start: options.start }),
+    restoreSnapshot: (id: string, snap: string, options: RestoreOptions = {}) =>
+      post<Restored>(`${snapshot(id, snap)}/restore`, options),
+    dropMemory: (id: string, snap: string) => post<Snapshot>(`${snapshot(id, snap)}/drop-memory`),
+    /** From a snapshot to another one, or to the present (null). */
+    compare: (id: string, snap: string, other: string | null) =>
+      get<Comparison>(`${snapshot(id, snap)}/compare${query({ with: other ?? "now" })}`),
     snapshotPicture: (id: string, snap: string) => platform.picture(`/v1${snapshot(id, snap)}/screenshot`),
 
     trash: () => get<{ entries: TrashEntry[] }>("/trash").then((r) => r.entries),
     putBack: (id: string) => post<Machine>(`/trash/${enc(id)}/restore`),
     emptyTrash: (dryRun = false) => call<TrashEmptied>("DELETE", `/trash${query({ dry_run: dryRun || undefined })}`),
+
+    space: () => get<SpaceReport>("/space"),
+    pruneCache: () => call<{ freed: number }>("DELETE", "/cache"),
 
     importPlan: (path: string, arch?: Arch) => post<ImportPlan>("/import/plan", arch ? { path, arch } : { path }),
     import: (request: ImportRequest) => post<JobStarted>("/import", request),

@@ -18,7 +18,7 @@ export function backoff(attempt: number, random: () => number = Math.random): nu
 }
 
 /** Keys whose content events keep true: read again after a gap. */
-const LIVE_ROOTS = new Set(["machines", "snapshots", "jobs", "templates", "doctor", "config", "activity", "trash"]);
+const LIVE_ROOTS = new Set(["machines", "snapshots", "jobs", "templates", "doctor", "config", "activity", "trash", "space"]);
 
 function invalidateLive(queries: QueryClient): void {
   void queries.invalidateQueries({ predicate: (query) => LIVE_ROOTS.has(String(query.queryKey[0])) });

@@ -9,6 +9,7 @@ import type {
   ActivityEntry,
   Arch,
   CommandShown,
+  Comparison,
   Config,
   DoctorReport,
   Job,
@@ -16,6 +17,8 @@ import type {
   Machine,
   ServiceInfo,
   SnapshotList,
+  SnapshotsDeleted,
+  SpaceReport,
   Stats,
   Template,
   TrashEntry,
@@ -84,6 +87,33 @@ export const useActivity = (): Read<ActivityEntry[]> => {
 export const useTrash = (): Read<TrashEntry[]> => {
   const client = useClient();
   return useQuery({ queryKey: keys.trash, queryFn: client.trash });
+};
+
+/** What takes space; measured anew each time it is opened. */
+export const useSpace = (): Read<SpaceReport> => {
+  const client = useClient();
+  return useQuery({ queryKey: keys.space, queryFn: client.space, staleTime: 0 });
+};
+
+/** What differs between a snapshot and another, or the present (null); nothing is asked without a first one. */
+export const useComparison = (machine: string, from: string | null, to: string | null): Read<Comparison> => {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.comparison(machine, from ?? "", to),
+    queryFn: () => client.compare(machine, from ?? "", to),
+    enabled: from !== null,
+    staleTime: 0,
+  });
+};
+
+/** What deleting a snapshot and all that grew from it would delete and free. */
+export const useSubtree = (machine: string, snapshot: string): Read<SnapshotsDeleted> => {
+  const client = useClient();
+  return useQuery({
+    queryKey: ["snapshots", machine, snapshot, "subtree"],
+    queryFn: () => client.deleteSnapshot(machine, snapshot, { subtree: true, dryRun: true }),
+    staleTime: 0,
+  });
 };
 
 /** Usage of this computer and, with an id, of one machine: once a second while `active` and the window is visible. */

@@ -10,6 +10,8 @@ export const keys = {
   config: ["config"] as const,
   activity: ["activity"] as const,
   trash: ["trash"] as const,
+  space: ["space"] as const,
+  comparison: (machine: string, from: string, to: string | null) => ["snapshots", machine, from, to] as const,
   stats: (machine: string | null) => ["stats", machine] as const,
   logs: (machine: string) => ["logs", machine] as const,
   command: (machine: string) => ["command", machine] as const,

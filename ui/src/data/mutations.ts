@@ -6,6 +6,8 @@ import { useClient } from "./provider";
 import { upsert, upsertJob } from "./reducer";
 import type {
   Accelerator,
+  CloneRequest,
+  CloneStarted,
   Config,
   CreateRequest,
   DoctorReport,
@@ -15,10 +17,13 @@ import type {
   Machine,
   PortForward,
   Restored,
+  RestoreOptions,
   Setting,
   Snapshot,
   SnapshotsDeleted,
   SnapshotTaken,
+  TakenTogether,
+  TogetherRequest,
   TrashEmptied,
   TrashEntry,
 } from "./types";
@@ -51,8 +56,13 @@ function useWrite<T, V>(
   });
 }
 
-export const useStartMachine = (): Write<Machine, { id: string; accelerator?: Accelerator }> =>
-  useWrite((client, { id, accelerator }) => client.start(id, accelerator), putMachine);
+export const useStartMachine = (): Write<
+  Machine,
+  { id: string; accelerator?: Accelerator; disposable?: boolean }
+> => useWrite((client, { id, ...options }) => client.start(id, options), putMachine);
+
+export const useKeepChanges = (): Write<Machine, string> =>
+  useWrite((client, id) => client.keepChanges(id), putMachine);
 
 export const useStopMachine = (): Write<Machine, { id: string; force?: boolean }> =>
   useWrite((client, { id, force }) => client.stop(id, force), putMachine);
@@ -65,6 +75,31 @@ export const usePauseMachine = (): Write<Machine, string> =>
 
 export const useResumeMachine = (): Write<Machine, string> =>
   useWrite((client, id) => client.resume(id), putMachine);
+
+export const useSuspendMachine = (): Write<Machine, string> =>
+  useWrite((client, id) => client.suspend(id), putMachine);
+
+export const useDiscardState = (): Write<Machine, string> =>
+  useWrite(
+    (client, id) => client.discardState(id),
+    (queries, machine) => {
+      putMachine(queries, machine);
+      spaceStale(queries);
+    },
+  );
+
+export const useCloneMachine = (): Write<CloneStarted, { id: string } & CloneRequest> =>
+  useWrite(
+    (client, { id, ...request }) => client.clone(id, request),
+    (queries, { machine, job }, variables) => {
+      putNew(queries, machine);
+      if (job) putJob(queries, job);
+      snapshotsStale(queries, null, variables);
+    },
+  );
+
+/** Merges images that nothing needs by themselves and compresses old memory. */
+export const useTidy = (): Write<Job, string> => useWrite((client, id) => client.tidy(id), putJob);
 
 export const useRenameMachine = (): Write<Machine, { id: string; name: string }> =>
   useWrite((client, { id, name }) => client.rename(id, name), putMachine);
@@ -87,11 +122,15 @@ export const useCreateMachine = (): Write<JobStarted, CreateRequest> =>
 export const useImport = (): Write<JobStarted, ImportRequest> =>
   useWrite((client, request) => client.import(request), putStarted);
 
-function putStarted(queries: QueryClient, started: JobStarted): void {
-  // A quick job may be over before its answer is here: a machine that events told of is newer than the answer's.
+/** A quick job may be over before its answer is here: a machine that events told of is newer than the answer's. */
+function putNew(queries: QueryClient, machine: Machine): void {
   queries.setQueryData<Machine[]>(keys.machines, (list) =>
-    list?.some((machine) => machine.id === started.machine.id) ? list : list && [...list, started.machine],
+    list?.some((one) => one.id === machine.id) ? list : list && [...list, machine],
   );
+}
+
+function putStarted(queries: QueryClient, started: JobStarted): void {
+  putNew(queries, started.machine);
   putJob(queries, started.job);
 }
 
@@ -101,16 +140,30 @@ export const useResumeJob = (): Write<Job, string> => useWrite((client, id) => c
 
 function snapshotsStale(queries: QueryClient, _result: unknown, { id }: { id: string }): void {
   void queries.invalidateQueries({ queryKey: keys.snapshots(id) });
+  spaceStale(queries);
+}
+
+function spaceStale(queries: QueryClient): void {
+  void queries.invalidateQueries({ queryKey: keys.space });
 }
 
 export const useTakeSnapshot = (): Write<
   SnapshotTaken,
-  { id: string; name?: string; notes?: string; memory?: boolean }
+  { id: string; name?: string; notes?: string; memory?: boolean; keep?: boolean }
 > => useWrite((client, { id, ...request }) => client.takeSnapshot(id, request), snapshotsStale);
+
+export const useTakeTogether = (): Write<TakenTogether, TogetherRequest> =>
+  useWrite(
+    (client, request) => client.takeTogether(request),
+    (queries) => void queries.invalidateQueries({ queryKey: keys.allSnapshots }),
+  );
+
+export const useDropMemory = (): Write<Snapshot, { id: string; snapshot: string }> =>
+  useWrite((client, { id, snapshot }) => client.dropMemory(id, snapshot), snapshotsStale);
 
 export const useChangeSnapshot = (): Write<
   Snapshot,
-  { id: string; snapshot: string; name?: string; notes?: string }
+  { id: string; snapshot: string; name?: string; notes?: string; keep?: boolean }
 > => useWrite((client, { id, snapshot, ...change }) => client.changeSnapshot(id, snapshot, change), snapshotsStale);
 
 export const useDeleteSnapshot = (): Write<SnapshotsDeleted, { id: string; snapshot: string; subtree?: boolean }> =>
@@ -122,7 +175,7 @@ export const useDeleteSnapshot = (): Write<SnapshotsDeleted, { id: string; snaps
 
 export const useRestoreSnapshot = (): Write<
   Restored,
-  { id: string; snapshot: string; discard?: boolean; start?: boolean }
+  { id: string; snapshot: string } & RestoreOptions
 > =>
   useWrite(
     (client, { id, snapshot, ...options }) => client.restoreSnapshot(id, snapshot, options),
@@ -144,8 +197,14 @@ export const usePutBack = (): Write<Machine, string> =>
 export const useEmptyTrash = (): Write<TrashEmptied, void> =>
   useWrite(
     (client) => client.emptyTrash(),
-    (queries) => void queries.invalidateQueries({ queryKey: keys.trash }),
+    (queries) => {
+      void queries.invalidateQueries({ queryKey: keys.trash });
+      spaceStale(queries);
+    },
   );
+
+export const usePruneCache = (): Write<{ freed: number }, void> =>
+  useWrite((client) => client.pruneCache(), spaceStale);
 
 /** Sets one setting; null takes the value away, so that the default counts again. */
 export const useSetConfig = (): Write<Setting | null, { key: string; value: string | null }> =>

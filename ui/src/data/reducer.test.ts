@@ -36,12 +36,12 @@ describe("reduceEvent", () => {
     expect(cached.jobs).toBeUndefined();
   });
 
-  it("makes only the machine's snapshots stale", () => {
+  it("makes only the machine's snapshots and the space report stale", () => {
     const { stale } = reduceEvent(
       { machines: [machine("a")] },
       event({ kind: "snapshot.taken", machine: "a", machine_now: machine("a") }),
     );
-    expect(stale).toEqual([{ what: "snapshots", machine: "a" }]);
+    expect(stale).toEqual([{ what: "snapshots", machine: "a" }, { what: "space" }]);
   });
 
   it("reads history and cache marks again once, when a job ends", () => {
@@ -51,6 +51,12 @@ describe("reduceEvent", () => {
     expect(done.stale).toContainEqual({ what: "activity" });
     const again = reduceEvent(done.cached, event({ kind: "job.progress", job: job("j", "done", 1) }));
     expect(again.stale).toEqual([]);
+  });
+
+  it("reads a machine's snapshots again when merging in the background ends", () => {
+    const tidy = { ...job("j", "done", 1), kind: "tidy", machine: "a" } as Job;
+    const { stale } = reduceEvent({ jobs: [] }, event({ kind: "job.progress", job: tidy }));
+    expect(stale).toContainEqual({ what: "snapshots", machine: "a" });
   });
 
   it("keeps sentences newest first and bounded", () => {

@@ -10,7 +10,7 @@ export interface Cached {
 
 /** What has to be read again, because the event does not carry it. */
 export type Stale =
-  | { what: "machines" | "trash" | "config" | "doctor" | "activity" | "jobs" | "templates" }
+  | { what: "machines" | "trash" | "config" | "doctor" | "activity" | "jobs" | "templates" | "space" }
   | { what: "snapshots"; machine: string };
 
 export interface Reduced {
@@ -46,6 +46,8 @@ export function upsertJob(list: Job[], job: Job): Job[] {
 export const isOver = (job: Job): boolean =>
   job.state === "done" || job.state === "failed" || job.state === "cancelled";
 
+const SNAPSHOT_JOBS = new Set<Job["kind"]>(["snapshot-delete", "tidy", "clone"]);
+
 /** Applies one event. */
 export function reduceEvent(before: Cached, event: ServiceEvent): Reduced {
   const cached: Cached = { ...before };
@@ -65,13 +67,20 @@ export function reduceEvent(before: Cached, event: ServiceEvent): Reduced {
     const old = cached.jobs?.find((job) => job.id === event.job?.id);
     if (cached.jobs) cached.jobs = upsertJob(cached.jobs, event.job);
     // A finished creation fills the image cache and adds to the history.
-    if (isOver(event.job) && !(old && isOver(old))) stale.push({ what: "activity" }, { what: "templates" });
+    if (isOver(event.job) && !(old && isOver(old))) {
+      stale.push({ what: "activity" }, { what: "templates" }, { what: "space" });
+      // What was merged in the background changes sizes, and no event of its own says so.
+      if (event.job.machine && SNAPSHOT_JOBS.has(event.job.kind)) {
+        stale.push({ what: "snapshots", machine: event.job.machine });
+      }
+    }
   }
   if (event.kind.startsWith("snapshot.") && event.machine) {
     stale.push({ what: "snapshots", machine: event.machine });
     if (!event.machine_now) stale.push({ what: "machines" });
+    stale.push({ what: "space" });
   }
-  if (event.kind === "trash.changed") stale.push({ what: "trash" });
+  if (event.kind === "trash.changed") stale.push({ what: "trash" }, { what: "space" });
   if (event.kind === "config.changed") stale.push({ what: "config" }, { what: "templates" });
   if (event.kind === "doctor.changed") stale.push({ what: "doctor" });
 

@@ -1,4 +1,4 @@
-import { Camera, Disc3, Download, type LucideIcon, Pause, Play, RotateCcw, Stethoscope, Trash2, X } from "lucide-react";
+import { Camera, Copy, Disc3, Download, type LucideIcon, Pause, Play, RotateCcw, Sparkles, Stethoscope, Trash2, X } from "lucide-react";
 import { errorText, Icon, IconButton, Progress, toast } from "../../components";
 import { type ApiError, type Job, type JobKind, useCancelJob, usePauseJob, useResumeJob, useTimeLeft } from "../../data";
 import { t } from "../../i18n";
@@ -11,6 +11,8 @@ const ICONS: Record<JobKind, LucideIcon> = {
   "snapshot-restore": RotateCcw,
   "snapshot-delete": Trash2,
   "library-check": Stethoscope,
+  clone: Copy,
+  tidy: Sparkles,
 };
 
 /** One job that runs: how far, how long, and the ways to stop it. */

@@ -13,6 +13,14 @@ const snapshot = (id: string, parent: string | null, minute: number): Snapshot =
   screenshot: null,
   notes: "",
   automatic: false,
+  kind: "user",
+  keep: false,
+  paused: false,
+  memory_size: 0,
+  memory_packed: false,
+  group: null,
+  medium: null,
+  needed_by: [],
 });
 
 const lanesOf = (snapshots: Snapshot[], current: string | null) =>
