@@ -1,14 +1,16 @@
 //! What a backend is to the engine. The only implementation is [`crate::QemuBackend`].
 
-use crate::{Capabilities, MachinePlan};
+use crate::{Capabilities, MachinePlan, Rendezvous};
 use async_trait::async_trait;
 use nestbox_model::{Accelerator, Arch, DiskId, NicId, PortForward, Result, layout::RunFolder};
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use time::OffsetDateTime;
 use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
 /// Runs machines.
 #[async_trait]
@@ -103,7 +105,7 @@ pub struct ExitInfo {
 }
 
 /// What to freeze. The overlay files exist already: qcow2, their backing file recorded, of the same capacity.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct FreezeRequest {
     /// Where memory goes; `None` freezes disks only.
     pub memory: Option<PathBuf>,
@@ -111,12 +113,65 @@ pub struct FreezeRequest {
     pub disks: Vec<(DiskId, PathBuf)>,
     /// The new active image of the UEFI variables.
     pub nvram: Option<PathBuf>,
+    /// Where to meet the freezes of other machines, so that all are cut at one instant.
+    pub together: Option<Arc<Rendezvous>>,
 }
 
 /// A freeze that worked.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Frozen {
     /// How long the guest stood still, in seconds; 0 when it was paused anyway.
+    pub paused_seconds: f64,
+}
+
+/// Which chain of a machine an image is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MergeTarget {
+    /// A disk's.
+    Disk(DiskId),
+    /// The UEFI variables'.
+    Nvram,
+}
+
+/// Told how far a merge is: bytes done, bytes in all as known now.
+pub type MergeProgress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// Told when the active image and the one below it show the same, before the guest goes over to the latter.
+pub type Settle = Arc<dyn Fn() -> Result<()> + Send + Sync>;
+
+/// What to merge while the machine runs: `top` into `base`, which lies directly below it. Both are images in the
+/// machine's own folders; nothing but this machine stands on either.
+#[derive(Clone)]
+pub struct MergeRequest {
+    /// The chain.
+    pub target: MergeTarget,
+    /// The image that leaves the chain. Its file stays.
+    pub top: PathBuf,
+    /// The image that shows afterwards what `top` showed.
+    pub base: PathBuf,
+    /// Called every now and then.
+    pub progress: Option<MergeProgress>,
+    /// Gives up; the chain stays as it was.
+    pub cancel: CancellationToken,
+    /// Where `top` is the active image: notes durably that `base` is the active one from now on. Runs while the guest
+    /// stands still, on a thread that may block. Its error calls the merge off.
+    pub settle: Option<Settle>,
+}
+
+impl fmt::Debug for MergeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MergeRequest")
+            .field("target", &self.target)
+            .field("top", &self.top)
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A merge that worked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Merged {
+    /// How long the guest stood still, in seconds; 0 when it was paused anyway or `top` was not the active image.
     pub paused_seconds: f64,
 }
 
@@ -175,14 +230,31 @@ pub trait Session: Send + Sync {
     /// # Errors
     /// `machine-unkillable` when even SIGKILL does not (a process stuck in the kernel).
     async fn end(&self) -> Result<()>;
+    /// Saves the guest's memory, as [`Self::freeze`] does, and ends the process; the guest does not run again in
+    /// between, so that the disks stay exactly those of the memory. The end counts as asked for. When saving fails
+    /// the guest goes on as it was.
+    ///
+    /// # Errors
+    /// `no-space`, `snapshot-failed`, `snapshot-refused`; `machine-unkillable` when all is saved but the process
+    /// does not end.
+    async fn suspend(&self, memory: &Path) -> Result<()>;
     /// Puts new overlays under all disks and the UEFI variables in one transaction, and saves the guest's memory as
     /// of the same instant. A paused guest stays paused. On any failure the guest goes on as before, on the images
     /// it had. The memory file appears complete or not at all.
     ///
     /// # Errors
-    /// `no-space`, `snapshot-failed`, `snapshot-refused` (a state in which nothing can be frozen).
+    /// `no-space`, `snapshot-failed`, `snapshot-refused` (a state in which nothing can be frozen, or another machine
+    /// of [`FreezeRequest::together`] failed).
     /// `snapshot-stuck` says that the old images could not be put back: ask [`Self::active_images`].
     async fn freeze(&self, request: &FreezeRequest) -> Result<Frozen>;
+    /// Writes everything in one image of a chain into the image below it and takes it out of the chain, while the
+    /// guest runs. On failure, and when it is cancelled, the chain is as before. One merge at a time.
+    ///
+    /// # Errors
+    /// `cancelled`, `no-space`, `merge-failed`, `merge-refused` (not such images, or something else is under way), and
+    /// what [`MergeRequest::settle`] fails with. `merge-stuck` says that the guest could not go over to `base` after
+    /// `settle`: ask [`Self::active_images`].
+    async fn merge(&self, request: &MergeRequest) -> Result<Merged>;
     /// Which files the machine writes now: what a service needs that died in the middle of a freeze.
     async fn active_images(&self) -> Result<ActiveImages>;
     /// Fills a machine launched with [`MachinePlan::incoming`] and leaves it paused.

@@ -19,15 +19,21 @@ mod plan;
 mod process;
 mod qmp;
 mod record;
+mod rendezvous;
 mod session;
 mod trouble;
 
 pub use backend::{
-    ActiveImages, Adoption, Backend, Counters, ExitInfo, FreezeRequest, Frozen, RunState, Session,
-    SessionEvent,
+    ActiveImages, Adoption, Backend, Counters, ExitInfo, FreezeRequest, Frozen, MergeProgress, MergeRequest,
+    MergeTarget, Merged, RunState, Session, SessionEvent, Settle,
 };
 pub use capabilities::{Capabilities, MemorySupport};
 pub use command::{command_line, shell_quoted};
 pub use launch::QemuBackend;
 pub use plan::{DiskPlan, ImageRef, MachinePlan, NicPlan};
-pub use session::logs::SERIAL_LOG_MAX;
+pub use rendezvous::Rendezvous;
+pub use session::{
+    logs::SERIAL_LOG_MAX,
+    memory::{MemoryNote, memory_fits, memory_note},
+    pack::{pack_memory, unpack_memory},
+};

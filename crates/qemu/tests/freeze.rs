@@ -57,6 +57,7 @@ async fn a_running_guest_goes_on_from_its_frozen_instant_any_number_of_times() {
         memory: Some(memory.clone()),
         disks: overlays(&place, &plan, "now"),
         nvram: None,
+        together: None,
     };
     let frozen = session.freeze(&request).await.unwrap();
     println!("paused for {:.0} ms", frozen.paused_seconds * 1000.0);
@@ -104,6 +105,7 @@ async fn a_running_guest_goes_on_from_its_frozen_instant_any_number_of_times() {
             memory: Some(place.path(&format!("memory-{tag}"))),
             disks: overlays(&place, &other, &format!("{tag}-again")),
             nvram: None,
+            together: None,
         };
         clone.freeze(&again).await.unwrap();
         clone.end().await.unwrap();
@@ -126,6 +128,7 @@ async fn a_paused_guest_stays_paused_and_can_be_frozen_again() {
             memory: Some(place.path(tag)),
             disks: vec![(plan.disks[0].id.clone(), path.clone())],
             nvram: None,
+            together: None,
         };
         let frozen = session.freeze(&request).await.unwrap();
         assert!(frozen.paused_seconds == 0.0);
@@ -150,6 +153,7 @@ async fn disks_alone_are_frozen_without_a_pause_and_adopted_machines_too() {
         memory: None,
         disks: overlays(&place, &plan, "now"),
         nvram: None,
+        together: None,
     };
     session.freeze(&request).await.unwrap();
     let at = numbers(&serial(&plan)).last().copied().unwrap();
@@ -184,6 +188,7 @@ async fn a_failed_freeze_changes_nothing() {
         memory: Some(memory.clone()),
         disks,
         nvram: None,
+        together: None,
     };
     assert_eq!(
         session.freeze(&request).await.unwrap_err().code,
@@ -194,6 +199,7 @@ async fn a_failed_freeze_changes_nothing() {
         memory: Some(place.path("no/folder/memory")),
         disks: good.clone(),
         nvram: None,
+        together: None,
     };
     assert_eq!(session.freeze(&request).await.unwrap_err().code, "file-not-found");
     // A disk the machine does not have.
@@ -201,6 +207,7 @@ async fn a_failed_freeze_changes_nothing() {
         memory: None,
         disks: vec![(DiskId::random(), good[0].1.clone())],
         nvram: None,
+        together: None,
     };
     assert_eq!(
         session.freeze(&request).await.unwrap_err().code,
@@ -213,6 +220,7 @@ async fn a_failed_freeze_changes_nothing() {
         memory: Some(memory.clone()),
         disks: good.clone(),
         nvram: None,
+        together: None,
     };
     let error = session.freeze(&request).await.unwrap_err();
     assert_eq!(error.code, "io-error", "{error:?}");
@@ -232,6 +240,7 @@ async fn a_failed_freeze_changes_nothing() {
         memory: Some(memory),
         disks: overlays(&place, &plan, "again"),
         nvram: None,
+        together: None,
     };
     session.freeze(&request).await.unwrap();
     session.end().await.unwrap();
@@ -248,6 +257,7 @@ async fn damaged_and_unfit_memory_is_told_apart() {
         memory: Some(memory.clone()),
         disks: overlays(&place, &plan, "now"),
         nvram: None,
+        together: None,
     };
     session.freeze(&request).await.unwrap();
     assert_eq!(
@@ -299,6 +309,7 @@ async fn uefi_variables_are_part_of_the_instant() {
         memory: Some(memory.clone()),
         disks: overlays(&place, &plan, "now"),
         nvram: Some(top.clone()),
+        together: None,
     };
     let frozen = session.freeze(&request).await.unwrap();
     println!("paused for {:.0} ms", frozen.paused_seconds * 1000.0);

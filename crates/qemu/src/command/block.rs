@@ -11,8 +11,10 @@ use std::path::Path;
 pub(crate) enum Use {
     /// The guest writes; space it gives up is given back to the host.
     Write,
-    /// Nobody writes.
+    /// Nobody writes, ever.
     Read,
+    /// Nobody writes but QEMU itself, when the image above is merged into this one.
+    Merge,
 }
 
 fn file(path: &Path, r#use: Use) -> Value {
@@ -23,10 +25,11 @@ fn file(path: &Path, r#use: Use) -> Value {
         "filename": path.to_string_lossy(),
         "locking": "on",
     });
-    if r#use == Use::Write {
-        node["discard"] = json!("unmap");
-    } else {
-        node["read-only"] = json!(true);
+    match r#use {
+        Use::Write => node["discard"] = json!("unmap"),
+        Use::Read => node["read-only"] = json!(true),
+        // Unstated it follows the image's node: opened for reading now, for writing while a merge lasts.
+        Use::Merge => node["discard"] = json!("unmap"),
     }
     node
 }
@@ -43,10 +46,11 @@ pub(crate) fn layer(node_name: Option<&str>, image: &ImageRef, r#use: Use, below
     if let Some(name) = node_name {
         node.insert("node-name".into(), json!(name));
     }
-    if r#use == Use::Write {
+    if r#use != Use::Read {
         node.insert("discard".into(), json!("unmap"));
         node.insert("detect-zeroes".into(), json!("unmap"));
-    } else {
+    }
+    if r#use != Use::Write {
         node.insert("read-only".into(), json!(true));
     }
     node.insert("file".into(), file(&image.path, r#use));
@@ -56,16 +60,20 @@ pub(crate) fn layer(node_name: Option<&str>, image: &ImageRef, r#use: Use, below
     Value::Object(node)
 }
 
-/// A whole chain, active image first. An empty chain is `null`.
+/// A whole chain, active image first. An empty chain is `null`. Images in the active one's folder are the machine's
+/// own and can be merged; whatever lies elsewhere (the cache, other machines, the user's files) is only ever read.
 pub(crate) fn chain(node_name: &str, images: &[ImageRef], top: Use) -> Value {
+    let home = images.first().and_then(|image| image.path.parent());
     let mut below = Value::Null;
     for (depth, image) in images.iter().enumerate().rev() {
-        let (name, r#use) = if depth == 0 {
-            (Some(node_name), top)
-        } else {
-            (None, Use::Read)
+        let (name, r#use) = match depth {
+            0 => (node_name.to_owned(), top),
+            _ if top == Use::Write && image.path.parent() == home => {
+                (format!("{node_name}-{depth}"), Use::Merge)
+            }
+            _ => (format!("{node_name}-{depth}"), Use::Read),
         };
-        below = layer(name, image, r#use, below);
+        below = layer(Some(&name), image, r#use, below);
     }
     below
 }

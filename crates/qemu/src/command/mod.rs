@@ -34,6 +34,11 @@ pub fn command_line(plan: &MachinePlan, qemu: &Capabilities) -> Vec<String> {
         line.device(device);
     }
     helpers(&mut line, qemu, &board);
+    if plan.arch == Arch::X86_64 && qemu.has_device("vmgenid") {
+        // New with every process: a guest that goes on from saved memory learns that its random numbers are not
+        // its own alone.
+        line.device("vmgenid,guid=auto,id=generation");
+    }
     if plan.incoming {
         line.flag("-S");
         line.option("-incoming", "defer");

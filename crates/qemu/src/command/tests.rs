@@ -18,6 +18,7 @@ fn qemu(arch: Arch) -> Capabilities {
         "virtio-balloon-ccw",
         "virtio-keyboard-ccw",
         "virtio-tablet-ccw",
+        "vmgenid",
     ];
     Capabilities {
         binary: format!("/usr/bin/qemu-system-{arch}").into(),
@@ -131,7 +132,7 @@ fn x86_64_with_uefi_disk_seed_and_forwards() {
     -vnc unix:/run/0011/vnc.sock,share=force-shared
     -blockdev {"driver":"raw","file":{"driver":"file","filename":"/fw/CODE.fd","locking":"on","read-only":true},"node-name":"firmware","read-only":true}
     -blockdev {"backing":null,"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/nvram/1.qcow2","locking":"on"},"node-name":"nvram"}
-    -blockdev {"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
+    -blockdev {"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"node-name":"disk-0a0a0a0a-1","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
     -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,bootindex=1
     -blockdev {"driver":"raw","file":{"driver":"file","filename":"/m/seed.img","locking":"on","read-only":true},"node-name":"seed","read-only":true}
     -device virtio-blk-pci,drive=seed,id=seed
@@ -147,6 +148,7 @@ fn x86_64_with_uefi_disk_seed_and_forwards() {
     -device virtio-balloon-pci,id=balloon,deflate-on-oom=on,free-page-reporting=on
     -device virtio-serial-pci,id=channels
     -device virtserialport,bus=channels.0,chardev=agent,name=org.qemu.guest_agent.0,id=agent-port
+    -device vmgenid,guid=auto,id=generation
     "#);
 }
 
@@ -195,6 +197,7 @@ fn x86_64_with_bios_installs_from_an_iso() {
     -device virtio-balloon-pci,id=balloon,deflate-on-oom=on,free-page-reporting=on
     -device virtio-serial-pci,id=channels
     -device virtserialport,bus=channels.0,chardev=agent,name=org.qemu.guest_agent.0,id=agent-port
+    -device vmgenid,guid=auto,id=generation
     "#);
 }
 
@@ -227,8 +230,8 @@ fn aarch64_goes_on_from_memory_with_a_snapshot_chain() {
     -chardev socket,id=agent,path=/run/0011/agent.sock,server=on,wait=off
     -vnc unix:/run/0011/vnc.sock,share=force-shared
     -blockdev {"driver":"raw","file":{"driver":"file","filename":"/fw/CODE.fd","locking":"on","read-only":true},"node-name":"firmware","read-only":true}
-    -blockdev {"backing":{"backing":null,"driver":"qcow2","file":{"driver":"file","filename":"/m/nvram/1.qcow2","locking":"on","read-only":true},"read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/nvram/2.qcow2","locking":"on"},"node-name":"nvram"}
-    -blockdev {"backing":{"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"read-only":true},"driver":"qcow2","file":{"driver":"file","filename":"/m/disks/1.qcow2","locking":"on","read-only":true},"read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/2.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
+    -blockdev {"backing":{"backing":null,"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/nvram/1.qcow2","locking":"on"},"node-name":"nvram-1","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/nvram/2.qcow2","locking":"on"},"node-name":"nvram"}
+    -blockdev {"backing":{"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"node-name":"disk-0a0a0a0a-2","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a-1","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/2.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
     -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,bootindex=1
     -device virtio-scsi-pci,id=scsi
     -device scsi-cd,id=medium,bus=scsi.0,bootindex=101
@@ -277,7 +280,7 @@ fn riscv64_starts_uboot_as_a_kernel() {
     -chardev socket,id=agent,path=/run/0011/agent.sock,server=on,wait=off
     -vnc unix:/run/0011/vnc.sock,share=force-shared
     -kernel /usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin
-    -blockdev {"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
+    -blockdev {"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"node-name":"disk-0a0a0a0a-1","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
     -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,bootindex=1
     -device virtio-scsi-pci,id=scsi
     -device scsi-cd,id=medium,bus=scsi.0,bootindex=101
@@ -320,7 +323,7 @@ fn s390x_speaks_ccw() {
     -serial chardev:serial
     -chardev socket,id=agent,path=/run/0011/agent.sock,server=on,wait=off
     -vnc unix:/run/0011/vnc.sock,share=force-shared
-    -blockdev {"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
+    -blockdev {"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"node-name":"disk-0a0a0a0a-1","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
     -device virtio-blk-ccw,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,bootindex=1
     -device virtio-scsi-ccw,id=scsi
     -device scsi-cd,id=medium,bus=scsi.0,bootindex=101

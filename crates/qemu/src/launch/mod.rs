@@ -84,6 +84,9 @@ impl Backend for QemuBackend {
             match Qmp::connect(&run.qmp()).await {
                 Ok(qmp) => {
                     let session = QemuSession::new(record, run.clone(), Arc::new(handle), qmp, Owner::Other);
+                    if let Err(error) = session.tidy_up().await {
+                        tracing::warn!(%error, pid = session.pid(), "a machine was not tidied up");
+                    }
                     return Ok(Adoption::Running(session));
                 }
                 Err(_) if ended_within(&handle, Duration::from_millis(100)).await => return gone(&record),

@@ -1,21 +1,19 @@
 //! Which files the guest writes, and new overlays on top of them.
 
-use super::QemuSession;
+use super::{QemuSession, jobs::Job};
 use crate::{
-    ActiveImages, FreezeRequest, ImageRef,
+    ActiveImages, FreezeRequest, ImageRef, MergeRequest, MergeTarget,
     command::{Use, layer},
+    plan::NVRAM_NODE,
     qmp::Qmp,
 };
 use nestbox_model::{Error, ImageFormat, Result};
 use qapi::qmp::{self as commands, BlockdevSnapshot, BlockdevSnapshotWrapper, TransactionAction};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
-    time::Duration,
 };
-
-/// How long merging a fresh overlay back may take.
-const MERGE_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A node the guest writes and the one that is to take its place.
 #[derive(Debug)]
@@ -23,6 +21,22 @@ pub(super) struct Overlay {
     pub old: String,
     pub new: String,
 }
+
+/// Two images of a chain, one directly on the other.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// The upper one's node.
+    pub top: String,
+    /// The lower one's node.
+    pub base: String,
+    /// The upper one is what the guest writes.
+    pub active: bool,
+    /// What the guest writes.
+    pub root: String,
+}
+
+/// First part of the names of jobs that merge a fresh overlay back.
+pub(super) const UNDO_JOB: &str = "undo";
 
 impl QemuSession {
     async fn block_devices(qmp: &Qmp) -> Result<Vec<Value>> {
@@ -71,7 +85,7 @@ impl QemuSession {
         if let Some(path) = &request.nvram {
             let old =
                 node(Self::inserted(&devices, is_nvram)).ok_or_else(|| missing("set of UEFI variables"))?;
-            wanted.push((old, "nvram".to_owned(), path));
+            wanted.push((old, NVRAM_NODE.to_owned(), path));
         }
         let mut overlays = Vec::new();
         for (old, prefix, path) in wanted {
@@ -89,54 +103,114 @@ impl QemuSession {
     /// again.
     pub(super) async fn merge_back(&self, qmp: &Qmp, overlays: &[Overlay]) -> Result<()> {
         for overlay in overlays {
-            let merged = tokio::time::timeout(MERGE_DEADLINE, self.merge_one(qmp, overlay)).await;
-            merged.unwrap_or_else(|_| {
-                Err(Error::failed(
-                    "snapshot-stuck",
-                    "Merging an overlay back took too long.",
-                ))
-            })?;
+            self.merge_one(qmp, overlay).await?;
         }
         Ok(())
     }
 
     async fn merge_one(&self, qmp: &Qmp, overlay: &Overlay) -> Result<()> {
-        let job = self.fresh_name("undo");
+        let id = self.fresh_name(UNDO_JOB);
         let arguments = json!({
-            "job-id": job, "device": overlay.new, "top-node": overlay.new, "base-node": overlay.old,
+            "job-id": id, "device": overlay.new, "top-node": overlay.new, "base-node": overlay.old,
             "auto-finalize": true, "auto-dismiss": false,
         });
         qmp.raw("block-commit", arguments).await?;
-        let mut completing = false;
-        loop {
-            let jobs = qmp.raw("query-jobs", Value::Null).await?;
-            let jobs = jobs.as_array().map(Vec::as_slice).unwrap_or_default();
-            let Some(state) = jobs.iter().find(|entry| entry["id"] == job.as_str()) else {
-                break;
-            };
-            match state["status"].as_str() {
-                Some("ready") if !completing => {
-                    qmp.raw("job-complete", json!({"id": job})).await?;
-                    completing = true;
-                }
-                Some("concluded") => {
-                    let failure = state["error"].as_str().map(str::to_owned);
-                    qmp.raw("job-dismiss", json!({"id": job})).await?;
-                    if let Some(why) = failure {
-                        return Err(
-                            Error::failed("snapshot-stuck", "An overlay could not be merged back.")
-                                .with_detail("technical", why),
-                        );
-                    }
-                    break;
-                }
-                _ => tokio::time::sleep(Duration::from_millis(5)).await,
-            }
+        let job = Job { qmp, id };
+        let mut state = job.until(&["ready"]).await?;
+        if state.status == "ready" {
+            job.order("job-complete").await?;
+            state = job.until(&[]).await?;
         }
-        qmp.raw("blockdev-del", json!({"node-name": overlay.new}))
-            .await
-            .map(drop)
+        job.dismiss().await;
+        if let Some(why) = state.error {
+            return Err(
+                Error::failed("snapshot-stuck", "An overlay could not be merged back.")
+                    .with_detail("technical", why),
+            );
+        }
+        close_if_unused(qmp, &overlay.new).await;
+        Ok(())
     }
+
+    /// The nodes of two images that lie one on the other.
+    ///
+    /// # Errors
+    /// `merge-refused` when they do not.
+    pub(super) async fn find_link(&self, qmp: &Qmp, request: &MergeRequest) -> Result<Link> {
+        let devices = Self::block_devices(qmp).await?;
+        let inserted = match &request.target {
+            MergeTarget::Disk(disk) => Self::inserted(&devices, |qdev| is_disk(qdev, disk.short())),
+            MergeTarget::Nvram => Self::inserted(&devices, is_nvram),
+        };
+        let inserted = inserted.ok_or_else(|| no_link("the machine has no such disk"))?;
+        let chain = chain_of(inserted);
+        let place = chain
+            .iter()
+            .position(|path| same_file(path, &request.top))
+            .ok_or_else(|| no_link("the upper one is not in the chain"))?;
+        if !chain
+            .get(place + 1)
+            .is_some_and(|below| same_file(below, &request.base))
+        {
+            return Err(no_link("the lower one is not directly below the upper one"));
+        }
+        let nodes = qmp.raw("query-named-block-nodes", json!({"flat": true})).await?;
+        let active = inserted["node-name"]
+            .as_str()
+            .ok_or_else(|| no_link("QEMU does not say what they are called"))?
+            .to_owned();
+        Ok(Link {
+            top: if place == 0 {
+                active.clone()
+            } else {
+                image_node(&nodes, &request.top)?
+            },
+            base: image_node(&nodes, &request.base)?,
+            active: place == 0,
+            root: active,
+        })
+    }
+}
+
+/// The node of the image `path`.
+fn image_node(nodes: &Value, path: &Path) -> Result<String> {
+    let nodes = nodes.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut found = nodes.iter().filter(|node| {
+        // The file node below an image has the same name.
+        matches!(node["drv"].as_str(), Some("qcow2" | "raw"))
+            && file_of(node).is_some_and(|file| same_file(&file, path))
+    });
+    match (
+        found.next().and_then(|node| node["node-name"].as_str()),
+        found.next(),
+    ) {
+        (Some(name), None) => Ok(name.to_owned()),
+        (None, _) => Err(no_link("one of them is not open")),
+        (Some(_), Some(_)) => Err(no_link("one of them is open twice")),
+    }
+}
+
+/// The images of a device, active one first.
+fn chain_of(inserted: &Value) -> Vec<PathBuf> {
+    let mut chain = Vec::new();
+    let mut image = &inserted["image"];
+    while let Some(path) = image["filename"].as_str().and_then(path_in) {
+        chain.push(path);
+        image = &image["backing-image"];
+    }
+    chain
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    one == other
+        || matches!((std::fs::canonicalize(one), std::fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+fn no_link(why: &str) -> Error {
+    Error::conflict(
+        "merge-refused",
+        format!("The disk images can't be merged while the machine runs: {why}."),
+    )
 }
 
 /// Makes all overlays the images in use, at one instant, all or none.
@@ -166,6 +240,32 @@ pub(super) async fn close_overlays(qmp: &Qmp, overlays: &[Overlay]) {
             tracing::warn!(%error, node = overlay.new, "an unused overlay stays open");
         }
     }
+}
+
+/// Closes a node that is in no chain any more. A node that was opened as part of another has gone with it.
+pub(super) async fn close_if_unused(qmp: &Qmp, node: &str) {
+    if let Err(error) = qmp.raw("blockdev-del", json!({"node-name": node})).await {
+        tracing::debug!(%error, node, "a node was not closed");
+    }
+}
+
+/// Closes what an earlier service opened and did not use, or did not close when it was used no more.
+pub(super) async fn close_leftovers(qmp: &Qmp) -> Result<()> {
+    let devices = QemuSession::block_devices(qmp).await?;
+    let used: BTreeSet<&str> = devices
+        .iter()
+        .filter_map(|device| device["inserted"]["node-name"].as_str())
+        .collect();
+    let nodes = qmp.raw("query-named-block-nodes", json!({"flat": true})).await?;
+    let nodes = nodes.as_array().map(Vec::as_slice).unwrap_or_default();
+    let names = nodes.iter().filter_map(|node| node["node-name"].as_str());
+    for name in names.filter(|name| name.starts_with("disk-") || name.starts_with(NVRAM_NODE)) {
+        if !used.contains(name) {
+            // QEMU refuses for those that others stand on.
+            close_if_unused(qmp, name).await;
+        }
+    }
+    Ok(())
 }
 
 async fn open_overlay(qmp: &Qmp, node: &str, path: &Path) -> Result<()> {
@@ -203,7 +303,10 @@ fn is_nvram(qdev: &str) -> bool {
 
 /// The image file of a node. Where its backing was set at run time QEMU gives its name as `json:{…}`.
 fn file_of(inserted: &Value) -> Option<PathBuf> {
-    let name = inserted["file"].as_str()?;
+    path_in(inserted["file"].as_str()?)
+}
+
+fn path_in(name: &str) -> Option<PathBuf> {
     let Some(description) = name.strip_prefix("json:") else {
         return Some(PathBuf::from(name));
     };

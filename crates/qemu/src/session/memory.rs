@@ -1,6 +1,7 @@
 //! The memory file: QEMU's own stream with a note at its end that says how it was written. Without the note it is
 //! not complete, and QEMU never gets to see it.
 
+use crate::{Capabilities, MemorySupport};
 use nestbox_model::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -11,7 +12,73 @@ use std::{
 };
 
 const MAGIC: &[u8; 8] = b"NESTBXM1";
-const NOTE_MAX: u32 = 4096;
+pub(super) const NOTE_MAX: u32 = 4096;
+
+/// What a memory file, packed or not, demands of the machine that is to be filled from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryNote {
+    /// Version of the QEMU that wrote it, `10.0.2`.
+    pub qemu: String,
+    /// Bytes of guest memory.
+    pub ram: u64,
+    /// Every page has its place in it.
+    pub mapped_ram: bool,
+}
+
+/// Reads what a memory file says about itself.
+///
+/// # Errors
+/// `file-not-found`, `memory-damaged`.
+pub fn memory_note(file: &Path) -> Result<MemoryNote> {
+    let note = match super::pack::packed_note(file)? {
+        Some(note) => note,
+        None => open(file)?.1,
+    };
+    Ok(MemoryNote {
+        qemu: note.qemu,
+        ram: note.ram,
+        mapped_ram: note.mapped_ram,
+    })
+}
+
+/// Whether a machine with `ram` bytes of memory under this QEMU can be filled from such a file, as far as can be told
+/// before it is tried.
+///
+/// # Errors
+/// `memory-unfit`.
+pub fn memory_fits(note: &MemoryNote, capabilities: &Capabilities, ram: u64) -> Result<()> {
+    let note = Note {
+        qemu: note.qemu.clone(),
+        mapped_ram: note.mapped_ram,
+        ram: note.ram,
+        length: 0,
+    };
+    fits(&note, &capabilities.version_text(), capabilities.memory, ram)
+}
+
+/// The rule behind [`memory_fits`].
+pub(super) fn fits(note: &Note, here: &str, support: MemorySupport, ram: u64) -> Result<()> {
+    // With a place for every page QEMU itself does not mind when there is more memory than was saved.
+    if note.ram != ram || note.mapped_ram && !support.mapped_ram {
+        return Err(unfit(&note.qemu, here));
+    }
+    Ok(())
+}
+
+pub(super) fn unfit(saved_by: &str, here: &str) -> Error {
+    let why = if saved_by == here {
+        "it was saved by a machine with other devices".to_owned()
+    } else {
+        format!("it was saved by QEMU {saved_by}, this computer has {here}")
+    };
+    Error::unfit(
+        "memory-unfit",
+        format!("The saved memory does not fit this machine: {why}."),
+    )
+    .with_detail("saved_by", saved_by)
+    .with_detail("here", here)
+    .with_hint("Restore the snapshot without memory: the guest starts as after a power cut.")
+}
 
 /// How a memory file was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,11 +3,17 @@
 mod disks;
 mod forwards;
 mod freeze;
+mod jobs;
 mod keys;
+mod loading;
 pub(crate) mod logs;
 mod media;
-mod memory;
+pub(crate) mod memory;
+mod merge;
 mod operations;
+pub(crate) mod pack;
+mod saving;
+mod tidy;
 mod watch;
 
 use crate::{
@@ -22,7 +28,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use tokio::{
@@ -48,6 +54,8 @@ pub(crate) struct QemuSession {
     exit: tokio_watch::Receiver<Option<ExitInfo>>,
     /// Operations of several steps come one after the other.
     operation: tokio::sync::Mutex<()>,
+    /// Merges take long and let other operations in; snapshots are kept out.
+    merging: tokio::sync::Mutex<()>,
     /// Names of nodes added while it runs.
     next_name: AtomicU64,
     /// Makes names differ from those of an earlier service.
@@ -80,6 +88,22 @@ impl Link {
     }
     fn emit(&self, event: SessionEvent) {
         let _ = self.events.send(event);
+    }
+}
+
+/// Set while it lives: pauses that belong to an operation are not told.
+struct Quiet<'a>(&'a AtomicBool);
+
+impl<'a> Quiet<'a> {
+    fn begin(flag: &'a AtomicBool) -> Self {
+        flag.store(true, Ordering::Release);
+        Self(flag)
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -138,6 +162,7 @@ impl QemuSession {
             link,
             exit,
             operation: Default::default(),
+            merging: Default::default(),
             next_name: AtomicU64::new(1),
             nonce,
             me: me.clone(),

@@ -2,7 +2,8 @@
 
 use super::{QemuSession, keys};
 use crate::{
-    ActiveImages, Counters, ExitInfo, FreezeRequest, Frozen, RunState, Session, SessionEvent,
+    ActiveImages, Counters, ExitInfo, FreezeRequest, Frozen, MergeRequest, Merged, RunState, Session,
+    SessionEvent,
     plan::nic_device,
     process::{self, ended_within},
     qmp::{self, Qmp},
@@ -32,6 +33,39 @@ impl QemuSession {
             "shutdown" | "guest-panicked" | "internal-error" => RunState::Ended,
             other => RunState::Other(qmp::tame(other).chars().take(40).collect()),
         })
+    }
+
+    /// `quit`, then SIGTERM, then SIGKILL.
+    pub(super) async fn end_process(&self) -> Result<()> {
+        self.link.end_asked.store(true, Ordering::Release);
+        let escalation = async {
+            let quitting = self.ask_to_quit();
+            tokio::pin!(quitting);
+            tokio::select! {
+                () = &mut quitting => {}
+                () = self.handle.ended() => return true,
+            }
+            if ended_within(&self.handle, END_PATIENCE).await {
+                return true;
+            }
+            tracing::warn!(pid = self.record.process.pid, "a machine ignored quit");
+            self.handle.terminate();
+            if ended_within(&self.handle, END_PATIENCE).await {
+                return true;
+            }
+            tracing::warn!(pid = self.record.process.pid, "a machine ignored SIGTERM");
+            self.handle.kill();
+            ended_within(&self.handle, 2 * END_PATIENCE).await
+        };
+        if escalation.await && tokio::time::timeout(END_PATIENCE, self.wait_exit()).await.is_ok() {
+            return Ok(());
+        }
+        Err(Error::failed(
+            "machine-unkillable",
+            "The machine's process can't be ended, not even by force.",
+        )
+        .with_hint("It is stuck in the system, most likely waiting for a disk or network drive.")
+        .with_detail("pid", self.record.process.pid))
     }
 
     async fn ask_to_quit(&self) {
@@ -84,35 +118,17 @@ impl Session for QemuSession {
         self.qmp()?.execute(commands::system_powerdown {}).await.map(drop)
     }
     async fn end(&self) -> Result<()> {
-        self.link.end_asked.store(true, Ordering::Release);
-        let escalation = async {
-            let quitting = self.ask_to_quit();
-            tokio::pin!(quitting);
-            tokio::select! {
-                () = &mut quitting => {}
-                () = self.handle.ended() => return true,
-            }
-            if ended_within(&self.handle, END_PATIENCE).await {
-                return true;
-            }
-            tracing::warn!(pid = self.pid(), "a machine ignored quit");
-            self.handle.terminate();
-            if ended_within(&self.handle, END_PATIENCE).await {
-                return true;
-            }
-            tracing::warn!(pid = self.pid(), "a machine ignored SIGTERM");
-            self.handle.kill();
-            ended_within(&self.handle, 2 * END_PATIENCE).await
-        };
-        if escalation.await && tokio::time::timeout(END_PATIENCE, self.wait_exit()).await.is_ok() {
-            return Ok(());
-        }
-        Err(Error::failed(
-            "machine-unkillable",
-            "The machine's process can't be ended, not even by force.",
-        )
-        .with_hint("It is stuck in the system, most likely waiting for a disk or network drive.")
-        .with_detail("pid", self.pid()))
+        self.end_process().await
+    }
+    async fn suspend(&self, memory: &Path) -> Result<()> {
+        let memory = memory.to_owned();
+        self.to_the_end(|me| async move { me.suspend_to(&memory).await })
+            .await
+    }
+    async fn merge(&self, request: &MergeRequest) -> Result<Merged> {
+        let request = request.clone();
+        self.to_the_end(|me| async move { me.merge_images(&request).await })
+            .await
     }
     async fn freeze(&self, request: &FreezeRequest) -> Result<Frozen> {
         let request = request.clone();
