@@ -36,10 +36,13 @@ bench: build ## measures Nestbox against its peers on this computer
 	cargo build --locked -p nestbox-guests -p nestbox-app --examples --bins
 	@node tests/bench/bench.mjs
 
-docs: ## writes docs/openapi.json and docs/errors.md from the code
+docs: setup ## writes docs/openapi.json, the pages' types and docs/errors.md from the code
+	@scripts/ui.sh deps
 	cargo run --locked -q -p xtask -- openapi
+	npm run --silent gen:api --workspace ui
 	cargo run --locked -q -p xtask -- errors
 
-deny: ## licences, advisories and sources of every crate (installs cargo-deny when missing, which takes minutes)
-	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
-	cargo deny --locked check
+deny: ## licences, bans and sources of every crate, and what is known to be vulnerable
+	@scripts/setup.sh build test
+	cargo deny --locked check licenses bans sources
+	@scripts/advisories.sh
