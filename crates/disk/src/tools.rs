@@ -149,23 +149,50 @@ impl Output {
     }
 }
 
+/// What a run of the tool may use beside memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Longest file it may write, bytes.
+    pub file: u64,
+    /// Longest time it may take, and processor time.
+    pub time: Duration,
+}
+
+/// Runs the tool on `image`; anything but exit status 0 is an error.
+pub(crate) async fn run(arguments: &[&OsStr], image: &Path, limits: Limits) -> Result<()> {
+    let output = run_limited(arguments, image, limits).await?;
+    if output.code == 0 {
+        Ok(())
+    } else {
+        Err(output.into_error(image))
+    }
+}
+
 async fn qemu_img(arguments: &[&OsStr], image: &Path, limit: Duration) -> Result<Output> {
-    let first = run_once(arguments, image, limit).await?;
+    let file = fs::metadata(image)
+        .map_or(0, |facts| facts.len())
+        .saturating_add(GROWTH_MAX);
+    run_limited(arguments, image, Limits { file, time: limit }).await
+}
+
+async fn run_limited(arguments: &[&OsStr], image: &Path, limits: Limits) -> Result<Output> {
+    let first = run_once(arguments, image, limits).await?;
     // It has too few resources for a thread now and then; that is not the image's fault.
     if first.code != 0
         && first
             .stderr
             .contains("qemu_thread_create: Resource temporarily unavailable")
     {
-        return run_once(arguments, image, limit).await;
+        return run_once(arguments, image, limits).await;
     }
     Ok(first)
 }
 
-async fn run_once(arguments: &[&OsStr], image: &Path, limit: Duration) -> Result<Output> {
-    let file_max = fs::metadata(image)
-        .map_or(0, |facts| facts.len())
-        .saturating_add(GROWTH_MAX);
+async fn run_once(arguments: &[&OsStr], image: &Path, limits: Limits) -> Result<Output> {
+    let Limits {
+        file: file_max,
+        time: limit,
+    } = limits;
     let cpu_max = limit.as_secs();
     let mut command = Command::new("qemu-img");
     command

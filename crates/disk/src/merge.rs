@@ -1,0 +1,192 @@
+//! Taking an image out of a chain, and making one image of a whole chain.
+//!
+//! ```text
+//! base ◀── top ◀── child      commit(top, base): base now shows what top shows; top is as it was
+//! base ◀────────── child      set_backing(child, base): the child stands on base; nobody needs top
+//! ```
+//! Cut short anywhere, `top` still shows what it did: what was written to `base` lies under it.
+
+use crate::{
+    qcow2::Header,
+    tools::{self, Limits},
+    work,
+};
+use nestbox_model::{Error, Result};
+use std::{
+    ffi::OsStr,
+    fs::{File, OpenOptions},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Where in the header the backing file's name begins and how long it is: QEMU's `docs/interop/qcow2.txt`, bytes 8 to 19.
+const BACKING_NAME_AT: u64 = 8;
+/// A tool that moves bytes gets a minute and, for each so many bytes, another second.
+const BYTES_PER_SECOND_AT_LEAST: u64 = 2 << 20;
+
+/// The name of the file that an image stands on, as its header has it.
+///
+/// # Errors
+/// Whatever is wrong with the header, see [`Header::read`].
+pub fn backing_name(image: &Path) -> Result<Option<String>> {
+    let file = File::open(image).map_err(|error| Error::io("open a disk image", image, &error))?;
+    Ok(Header::read(&file)?.backing_file)
+}
+
+/// Size of the disk that a qcow2 image shows, in bytes.
+///
+/// # Errors
+/// Whatever is wrong with the header, see [`Header::read`].
+pub fn capacity(image: &Path) -> Result<u64> {
+    let file = File::open(image).map_err(|error| Error::io("open a disk image", image, &error))?;
+    Ok(Header::read(&file)?.capacity)
+}
+
+/// Writes everything that `top` holds into `base`, on which it stands. `top` is not changed. Both are qcow2 images of
+/// ours that nobody has open for writing; the chain below `base` must have passed [`crate::chain`]. Dropping the future
+/// ends the work; it can be begun anew.
+///
+/// # Errors
+/// `not-its-base` (conflict) when `top` does not stand on `base`; `image-in-use` (conflict), `no-space`,
+/// `qemu-img-missing` (unfit), `tool-died`, `tool-timeout`, `tool-failed`.
+pub async fn commit(top: &Path, base: &Path) -> Result<()> {
+    let (top, base) = (absolute(top)?, absolute(base)?);
+    check_stands_on(&top, &base)?;
+    let bytes = crate::usage(&top);
+    let arguments = ["commit", "-q", "-d", "-f", "qcow2", "-b"].map(OsStr::new);
+    let arguments: Vec<&OsStr> = arguments
+        .into_iter()
+        .chain([base.as_os_str(), top.as_os_str()])
+        .collect();
+    let limits = Limits {
+        file: file_length(&base).saturating_add(bytes).saturating_add(file_length(&top)),
+        time: time_for(bytes),
+    };
+    tools::run(&arguments, &top, limits).await?;
+    work::blocking(move || sync(&base)).await
+}
+
+/// Makes `image` stand on `name`, without touching its content: right only where that file shows what the one before
+/// showed. Nobody may have the image open.
+///
+/// # Errors
+/// `no-base` (conflict) when it stands on nothing; as [`commit`].
+pub async fn set_backing(image: &Path, name: &str) -> Result<()> {
+    let image = absolute(image)?;
+    let old = backing_name(&image)?.ok_or_else(|| {
+        Error::conflict("no-base", "The disk image stands on no other.")
+            .with_detail("path", image.display().to_string())
+    })?;
+    if old == name {
+        return Ok(());
+    }
+    if old.len() == name.len() {
+        let name = name.to_owned();
+        return work::blocking(move || overwrite_name(&image, &name)).await;
+    }
+    let arguments = ["rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", name].map(OsStr::new);
+    let arguments: Vec<&OsStr> = arguments.into_iter().chain([image.as_os_str()]).collect();
+    let limits = Limits {
+        file: file_length(&image).saturating_add(1 << 20),
+        time: Duration::from_secs(60),
+    };
+    tools::run(&arguments, &image, limits).await?;
+    work::blocking(move || sync(&image)).await
+}
+
+/// Names of ours have one length, so that the new one takes the old one's place: one write, smaller than a sector.
+fn overwrite_name(image: &Path, name: &str) -> Result<()> {
+    let failed = |error: std::io::Error| Error::io("change what a disk image stands on", image, &error);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(image)
+        .map_err(failed)?;
+    let mut at = [0; 8];
+    file.read_exact_at(&mut at, BACKING_NAME_AT).map_err(failed)?;
+    file.write_all_at(name.as_bytes(), u64::from_be_bytes(at))
+        .and_then(|()| file.sync_all())
+        .map_err(failed)
+}
+
+/// Makes the new image `target` of what `image` and everything it stands on show; it stands on nothing. `progress` gets
+/// bytes written so far, as they appear. Dropping the future ends the work and leaves a partial file, to be removed.
+///
+/// # Errors
+/// `file-exists` (conflict); as [`commit`].
+pub async fn flatten(image: &Path, target: &Path, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<()> {
+    let (image, target) = (absolute(image)?, absolute(target)?);
+    if target.exists() {
+        return Err(Error::conflict("file-exists", "There is such a file already.")
+            .with_detail("path", target.display().to_string()));
+    }
+    let capacity = capacity(&image)?;
+    let arguments = ["convert", "-q", "-W", "-m", "16", "-f", "qcow2", "-O", "qcow2"].map(OsStr::new);
+    let arguments: Vec<&OsStr> = arguments
+        .into_iter()
+        .chain([image.as_os_str(), target.as_os_str()])
+        .collect();
+    let limits = Limits {
+        // Reference counts and tables come on top of what the guest sees.
+        file: capacity.saturating_add(capacity / 1024).saturating_add(64 << 20),
+        time: time_for(capacity),
+    };
+    let working = tools::run(&arguments, &image, limits);
+    tokio::pin!(working);
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tokio::select! {
+            done = &mut working => break done?,
+            _ = tick.tick() => progress(crate::usage(&target)),
+        }
+    }
+    let written = target.clone();
+    work::blocking(move || sync(&written)).await
+}
+
+fn check_stands_on(top: &Path, base: &Path) -> Result<()> {
+    let name = backing_name(top)?.unwrap_or_default();
+    let named = top.parent().unwrap_or(Path::new("/")).join(name);
+    let same = named.canonicalize().ok().zip(base.canonicalize().ok());
+    if same.is_some_and(|(named, base)| named == base) {
+        return Ok(());
+    }
+    Err(
+        Error::conflict("not-its-base", "The one disk image does not stand on the other.")
+            .with_detail("top", top.display().to_string())
+            .with_detail("base", base.display().to_string()),
+    )
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| Error::io("find a disk image", path, &error))
+}
+
+fn file_length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |facts| facts.len())
+}
+
+fn time_for(bytes: u64) -> Duration {
+    Duration::from_secs(60 + bytes / BYTES_PER_SECOND_AT_LEAST)
+}
+
+fn sync(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| Error::io("secure a disk image on disk", path, &error))
+}
+
+/// Whether a qcow2 image holds anything of its own: a fresh overlay has a table of zeros.
+///
+/// # Errors
+/// Whatever is wrong with the header, see [`Header::read`].
+pub fn holds_data(image: &Path) -> Result<bool> {
+    let failed = |error: std::io::Error| Error::io("read a disk image", image, &error);
+    let file = File::open(image).map_err(failed)?;
+    let header = Header::read(&file)?;
+    // The header's own checks bound the table's length.
+    let mut table = vec![0; header.l1_entries as usize * 8];
+    file.read_exact_at(&mut table, header.l1_offset).map_err(failed)?;
+    Ok(table.iter().any(|byte| *byte != 0))
+}
