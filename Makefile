@@ -45,4 +45,4 @@ docs: setup ## writes docs/openapi.json, the pages' types and docs/errors.md fro
 deny: ## licences, bans and sources of every crate, and what is known to be vulnerable
 	@scripts/setup.sh build test
 	cargo deny --locked check licenses bans sources
-	@scripts/advisories.sh
+	@scripts/advisories.sh || [ $$? = 3 ]

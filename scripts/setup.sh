@@ -67,15 +67,16 @@ esac
 
 # --- Packages of the system ----------------------------------------------------------------------------------------
 needed=()
-for group in "${groups[@]}"; do
-  while read -r -a words; do needed+=(${words[@]+"${words[@]}"}); done < <(
-    awk -v g="$group" -v s="$system" '$1 == g && $2 == s { $1 = $2 = ""; print }' scripts/needs.txt)
-done
-if wants test && [ "$system" = debian ] && [ -f tests/guests/build.sh ]; then
-  while read -r -a words; do needed+=("${words[@]}"); done < <(sed -n 's/^# needs://p' tests/guests/build.sh)
-fi
+needs() {   # the packages of the groups on this system, also those that the guests of the tests are made with
+  local group
+  for group in "${groups[@]}"; do
+    awk -v g="$group" -v s="$system" '$1 == g && $2 == s { for (i = 3; i <= NF; i++) print $i }' scripts/needs.txt
+  done
+  if wants test && [ "$system" = debian ]; then sed -n 's/^# needs://p' tests/guests/build.sh | tr -s ' ' '\n'; fi
+}
+while read -r package; do [ -z "$package" ] || needed+=("$package"); done < <(needs | awk '!seen[$0]++')
 if [ "$mode" = list ]; then
-  [ ${#needed[@]} -eq 0 ] || printf '%s\n' "${needed[@]}" | sort -u
+  [ ${#needed[@]} -eq 0 ] || printf '%s\n' "${needed[@]}"
   exit 0
 fi
 

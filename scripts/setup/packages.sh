@@ -31,7 +31,7 @@ install_packages() {
   find_missing
   [ ${#missing[@]} -gt 0 ] || return 0
   changed=yes
-  if ! installs; then say "missing packages: ${missing[*]%\?}"; unfit=yes; return 0; fi
+  if ! installs; then say "missing packages: $(known "${missing[@]}" | tr '\n' ' ')"; unfit=yes; return 0; fi
   needs_root "${missing[*]%\?}"
   case "$system" in
     debian) install_debian ;;
