@@ -154,7 +154,7 @@ pub struct MergeRequest {
     /// Gives up; the chain stays as it was.
     pub cancel: CancellationToken,
     /// Where `top` is the active image: notes durably that `base` is the active one from now on. Runs while the guest
-    /// stands still, on a thread that may block. Its error calls the merge off.
+    /// stands still, on a thread that may block; must not ask anything of the session. Its error calls the merge off.
     pub settle: Option<Settle>,
 }
 

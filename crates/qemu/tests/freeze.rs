@@ -6,7 +6,9 @@ mod common;
 
 use common::{Place, counted_past, numbers, overlay, serial, state};
 use nestbox_model::{Arch, DiskId, Firmware, ImageFormat, MachineId, layout::RunFolder};
-use nestbox_qemu::{FreezeRequest, ImageRef, MachinePlan, RunState, SessionEvent, firmware};
+use nestbox_qemu::{
+    FreezeRequest, ImageRef, MachinePlan, MergeRequest, MergeTarget, RunState, SessionEvent, firmware,
+};
 use std::path::{Path, PathBuf};
 
 /// Overlays for all disks of `plan`, named after `tag`.
@@ -314,12 +316,24 @@ async fn uefi_variables_are_part_of_the_instant() {
     let frozen = session.freeze(&request).await.unwrap();
     println!("paused for {:.0} ms", frozen.paused_seconds * 1000.0);
     let active = session.active_images().await.unwrap();
-    assert_eq!((active.nvram, active.disks), (Some(top), request.disks));
+    assert_eq!((active.nvram, active.disks), (Some(top.clone()), request.disks));
     let other = continued(&place, &plan, "clone");
     let clone = place.launch(&other).await;
     clone.load_memory(&memory).await.unwrap();
     clone.resume().await.unwrap();
     assert_eq!(state(&clone).await, RunState::Running);
     clone.end().await.unwrap();
+    // And they can be merged again, like a disk.
+    let merge = MergeRequest {
+        target: MergeTarget::Nvram,
+        top,
+        base: vars.clone(),
+        progress: None,
+        cancel: Default::default(),
+        settle: None,
+    };
+    session.merge(&merge).await.unwrap();
+    assert_eq!(session.active_images().await.unwrap().nvram, Some(vars));
+    assert_eq!(state(&session).await, RunState::Running);
     session.end().await.unwrap();
 }

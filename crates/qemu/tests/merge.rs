@@ -126,7 +126,7 @@ async fn images_merge_in_any_order_and_between_freezes() {
     let telling = Arc::clone(&told);
     let between = MergeRequest {
         progress: Some(Arc::new(move |done, total| {
-            telling.lock().unwrap().push((done, total))
+            telling.lock().unwrap().push((done, total));
         })),
         ..request(&plan, &one, &own)
     };
@@ -179,7 +179,7 @@ async fn images_merge_in_any_order_and_between_freezes() {
     session.resume().await.unwrap();
     assert_eq!(active(&session).await, base);
     goes_on(&plan).await;
-    assert_eq!(open_files(&session, &folder), [base.clone()]);
+    assert_eq!(open_files(&session, &folder), std::slice::from_ref(&base));
     let five = freeze(&place, &plan, &session, "five.qcow2").await;
     goes_on(&plan).await;
     session.merge(&request(&plan, &five, &base)).await.unwrap();

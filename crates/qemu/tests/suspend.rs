@@ -13,7 +13,7 @@ use nestbox_qemu::{
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
-    os::unix::net::UnixStream,
+    os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -48,7 +48,7 @@ impl Raw {
             stream: BufReader::new(stream),
         };
         raw.line();
-        raw.run("qmp_capabilities", json!({}));
+        raw.run("qmp_capabilities", &json!({}));
         raw
     }
     fn line(&mut self) -> Value {
@@ -56,7 +56,7 @@ impl Raw {
         self.stream.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
     }
-    fn run(&mut self, command: &str, arguments: Value) -> Value {
+    fn run(&mut self, command: &str, arguments: &Value) -> Value {
         let text = json!({"execute": command, "arguments": arguments}).to_string();
         self.stream.get_mut().write_all(text.as_bytes()).unwrap();
         for _ in 0..1000 {
@@ -71,7 +71,7 @@ impl Raw {
     /// Waits until some job is in this state.
     fn until_job(&mut self, status: &str) {
         for _ in 0..500 {
-            if self.run("query-jobs", json!({}))[0]["status"] == status {
+            if self.run("query-jobs", &json!({}))[0]["status"] == status {
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -184,8 +184,9 @@ async fn a_restored_guest_learns_that_it_is_another() {
     };
     session.freeze(&request).await.unwrap();
     drop(session);
-    let generation =
-        |plan: &MachinePlan| Raw::connect(&plan.run).run("query-vm-generation-id", json!({}))["guid"].clone();
+    let generation = |plan: &MachinePlan| {
+        Raw::connect(&plan.run).run("query-vm-generation-id", &json!({}))["guid"].clone()
+    };
     let first = generation(&plan);
     place.adopt(&plan).await.end().await.unwrap();
     let mut second_plan = incoming(&plan, "second.log");
@@ -299,7 +300,7 @@ async fn what_a_dead_service_left_half_done_is_put_in_order() {
     let active =
         |session: Arc<dyn Session>| async move { session.active_images().await.unwrap().disks[0].1.clone() };
     let top = |raw: &mut Raw| {
-        let devices = raw.run("query-block", json!({}));
+        let devices = raw.run("query-block", &json!({}));
         let disk = devices
             .as_array()
             .unwrap()
@@ -318,13 +319,13 @@ async fn what_a_dead_service_left_half_done_is_put_in_order() {
         let top = top(&mut raw);
         raw.run(
             "block-commit",
-            json!({"job-id": "merge-active-1-dead", "device": top, "top-node": top,
+            &json!({"job-id": "merge-active-1-dead", "device": top, "top-node": top,
             "base-node": node, "auto-finalize": finalise, "auto-dismiss": false}),
         );
         raw.until_job("ready");
         if !finalise {
-            raw.run("stop", json!({}));
-            raw.run("job-complete", json!({"id": "merge-active-1-dead"}));
+            raw.run("stop", &json!({}));
+            raw.run("job-complete", &json!({"id": "merge-active-1-dead"}));
             raw.until_job("pending");
         }
         drop(raw);
@@ -332,7 +333,7 @@ async fn what_a_dead_service_left_half_done_is_put_in_order() {
         assert_eq!(active(Arc::clone(&session)).await, one, "it was cancelled");
         session.resume().await.unwrap();
         drop(session);
-        let jobs = Raw::connect(&plan.run).run("query-jobs", json!({}));
+        let jobs = Raw::connect(&plan.run).run("query-jobs", &json!({}));
         assert_eq!(jobs, json!([]));
     }
 
@@ -341,24 +342,26 @@ async fn what_a_dead_service_left_half_done_is_put_in_order() {
     let mut raw = Raw::connect(&plan.run);
     raw.run(
         "blockdev-add",
-        json!({"driver": "qcow2", "node-name": format!("{node}-9-dead"), "backing": null,
+        &json!({"driver": "qcow2", "node-name": format!("{node}-9-dead"), "backing": null,
         "file": {"driver": "file", "filename": unused.to_str().unwrap()}}),
     );
     raw.run(
         "migrate-set-capabilities",
-        json!({"capabilities": [
+        &json!({"capabilities": [
         {"capability": "pause-before-switchover", "state": true}]}),
     );
-    // No file name in the run folder is out of the process's reach.
-    let stream = plan.run.path().join("stream");
-    raw.run("migrate", json!({"uri": format!("file:{}", stream.display())}));
+    // A stream that somebody reads, as every QEMU can write it.
+    let socket = plan.run.path().join("stream");
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || std::io::copy(&mut listener.accept().unwrap().0, &mut std::io::sink()));
+    raw.run("migrate", &json!({"uri": format!("unix:{}", socket.display())}));
     for _ in 0..500 {
-        if raw.run("query-migrate", json!({}))["status"] == "pre-switchover" {
+        if raw.run("query-migrate", &json!({}))["status"] == "pre-switchover" {
             break;
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    assert_eq!(raw.run("query-migrate", json!({}))["status"], "pre-switchover");
+    assert_eq!(raw.run("query-migrate", &json!({}))["status"], "pre-switchover");
     drop(raw);
     let session = place.adopt(&plan).await;
     session.resume().await.unwrap();

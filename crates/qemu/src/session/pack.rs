@@ -28,6 +28,7 @@ const LENGTH_MAX: u64 = 16 << 40;
 const CHUNK: usize = 1 << 20;
 /// The unit in which zeroes become holes.
 const BLOCK: usize = 4096;
+const ZEROES: [u8; BLOCK] = [0; BLOCK];
 
 /// Packs the complete memory file `file` into `packed`, which appears complete or not at all. Returns its size in
 /// bytes. Blocks; `progress` is told bytes of `file` done and in all.
@@ -281,7 +282,7 @@ fn next_extent(file: &File, at: u64, length: u64) -> io::Result<Option<(u64, u64
 
 /// Writes `bytes` at `offset` of a fresh file, leaving out blocks of zeroes.
 fn write_sparse(target: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    let zero = |block: &[u8]| block.iter().all(|byte| *byte == 0);
+    let zero = |block: &[u8]| *block == ZEROES[..block.len()];
     let run = |from: usize, zeroes: bool| -> usize {
         let blocks = bytes[from..].chunks(BLOCK);
         blocks
@@ -297,4 +298,176 @@ fn write_sparse(target: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
         at += size;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::os::unix::fs::MetadataExt;
+
+    /// A complete memory file: some data, then a hole, then blocks of data with zeroes among them.
+    fn memory_file(path: &Path) -> Vec<u8> {
+        let mut part = memory::MemoryPart::begin(path, 1).unwrap();
+        part.file.write_all(&noise(70_000)).unwrap();
+        part.file.seek(SeekFrom::Start(64 << 20)).unwrap();
+        for block in 0..64 {
+            part.file.write_all(&noise(BLOCK)).unwrap();
+            part.file.write_all(&vec![0; BLOCK * block]).unwrap();
+        }
+        part.file.write_all(b"an odd end").unwrap();
+        part.finish(Note {
+            qemu: "10.0.2".into(),
+            mapped_ram: true,
+            ram: 64 << 20,
+            length: 0,
+        })
+        .unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    /// Bytes that can't be packed.
+    fn noise(count: usize) -> Vec<u8> {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    fn unpack(packed: &Path, file: &Path) -> Result<u64> {
+        unpack_memory(packed, file, &CancellationToken::new(), &|_, _| {})
+    }
+
+    #[test]
+    fn packed_memory_comes_back_with_its_holes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let bytes = memory_file(&path("memory"));
+        let told = Cell::new((0, 0));
+        let progress = |done, all| {
+            assert!(done >= told.get().0 && done <= all);
+            told.set((done, all));
+        };
+        let never = CancellationToken::new();
+        let size = pack_memory(&path("memory"), &path("packed"), &never, &progress).unwrap();
+        let length = bytes.len() as u64;
+        assert_eq!(told.take(), (length, length));
+        assert!(size < length / 50, "{size} of {length}");
+        let note = memory::memory_note(&path("memory")).unwrap();
+        assert_eq!(memory::memory_note(&path("packed")).unwrap(), note);
+        assert_eq!(
+            unpack_memory(&path("packed"), &path("back"), &never, &progress).unwrap(),
+            length
+        );
+        assert_eq!(told.get(), (length, length));
+        assert!(bytes == std::fs::read(path("back")).unwrap());
+        let (before, after) = (
+            path("memory").metadata().unwrap(),
+            path("back").metadata().unwrap(),
+        );
+        let on_disk = |meta: &std::fs::Metadata| meta.blocks() * 512;
+        assert!(
+            on_disk(&after) < 1 << 20 && on_disk(&after) < on_disk(&before),
+            "{} → {} bytes on disk",
+            on_disk(&before),
+            on_disk(&after)
+        );
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            3,
+            "nothing else is left"
+        );
+    }
+
+    #[test]
+    fn torn_and_hostile_files_are_damaged_and_leave_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        memory_file(&path("memory"));
+        let never = CancellationToken::new();
+        pack_memory(&path("memory"), &path("packed"), &never, &|_, _| {}).unwrap();
+        let good = std::fs::read(path("packed")).unwrap();
+        let refused = |bytes: &[u8], what: &str| {
+            std::fs::write(path("bad"), bytes).unwrap();
+            let error = unpack(&path("bad"), &path("back")).unwrap_err();
+            assert_eq!(error.code, "memory-damaged", "{what}: {error:?}");
+            assert!(!path("back").exists() && !path("back.packing").exists());
+        };
+        for cut in [0, 7, 20, 30, 100, good.len() / 2, good.len() - 4, good.len() - 1] {
+            refused(&good[..cut], &format!("cut to {cut}"));
+        }
+        refused(&[good.as_slice(), b"x"].concat(), "something follows");
+        for at in (0..good.len()).step_by(good.len() / 61) {
+            let mut bytes = good.clone();
+            bytes[at] ^= 0x10;
+            refused(&bytes, &format!("a bit differs at {at}"));
+        }
+        for length in [0, 1, 1 << 41, u64::MAX] {
+            let mut bytes = good.clone();
+            bytes[8..16].copy_from_slice(&u64::to_le_bytes(length));
+            refused(&bytes, &format!("says it is {length} bytes long"));
+        }
+        // Records that go back, leave the file, or claim more than there is.
+        let head = {
+            let note = u64::from_le_bytes(good[16..24].try_into().unwrap());
+            &good[..24 + usize::try_from(note).unwrap()]
+        };
+        let length = u64::from_le_bytes(good[8..16].try_into().unwrap());
+        for records in [
+            vec![(length, 0)],
+            vec![(0, 8), (4, 8), (length, 0)],
+            vec![(length - 4, 8), (length, 0)],
+            vec![(u64::MAX - 4, 8), (length, 0)],
+            vec![(0, length)],
+            vec![(16, 0)],
+            vec![],
+        ] {
+            let mut content = Vec::new();
+            for (offset, size) in &records {
+                content.extend(u64::to_le_bytes(*offset));
+                content.extend(u64::to_le_bytes(*size));
+                content.resize(content.len() + usize::try_from(*size).unwrap().min(64), 1);
+            }
+            let frame = zstd::encode_all(content.as_slice(), LEVEL).unwrap();
+            refused(&[head, &frame].concat(), &format!("{records:?}"));
+        }
+        let missing = unpack(&path("none"), &path("back")).unwrap_err();
+        assert_eq!(missing.code, "file-not-found");
+        // Only complete memory is packed.
+        std::fs::write(path("memory"), b"half a memory file").unwrap();
+        let error = pack_memory(&path("memory"), &path("other"), &never, &|_, _| {}).unwrap_err();
+        assert_eq!(error.code, "memory-damaged");
+        assert!(!path("other").exists());
+    }
+
+    #[test]
+    fn cancelled_packing_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        memory_file(&path("memory"));
+        std::fs::write(path("packed"), "an older one").unwrap();
+        let cancel = CancellationToken::new();
+        let stop = |done: u64, _| {
+            if done > 0 {
+                cancel.cancel();
+            }
+        };
+        let error = pack_memory(&path("memory"), &path("packed"), &cancel, &stop).unwrap_err();
+        assert_eq!(error.code, "cancelled");
+        assert_eq!(std::fs::read(path("packed")).unwrap(), b"an older one");
+        pack_memory(
+            &path("memory"),
+            &path("packed"),
+            &CancellationToken::new(),
+            &|_, _| {},
+        )
+        .unwrap();
+        let error = unpack_memory(&path("packed"), &path("back"), &cancel, &|_, _| {}).unwrap_err();
+        assert_eq!(error.code, "cancelled");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }
