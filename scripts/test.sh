@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests: all of them, or the phases named.
 #
-#   scripts/test.sh [PHASE…]     phases: lint (= fmt shell types style errors clippy arch openapi deny advisories),
+#   scripts/test.sh [PHASE…]     phases: lint (= fmt shell types style errors clippy arch words openapi deny advisories),
 #                                unit, rust, guests, chromium, window; without any: everything
 # Each phase has a limit in minutes and runs in a process group of its own, which ends with it. A phase that
 # fails does not stop the others: what is red is listed at the end.
@@ -61,6 +61,7 @@ phase flows    unit     15 npm run --silent test:flows --workspace ui
 phase errors   lint     15 cargo run --locked -q -p xtask -- errors --check
 phase clippy   lint     25 cargo clippy --locked --workspace --all-targets -- -D warnings
 phase arch     lint     10 cargo run --locked -q -p xtask -- lint-arch
+phase words    lint      2 cargo run --locked -q -p xtask -- lint-words
 phase openapi  lint     10 cargo run --locked -q -p xtask -- openapi --check
 phase deny     lint      5 cargo deny --locked check licenses bans sources
 may_skip=yes phase advisories lint 10 scripts/advisories.sh

@@ -5,11 +5,13 @@ mod error_codes;
 mod file_size;
 mod generated;
 mod tree;
+mod words;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "Use: cargo run -p xtask -- CHORE
   lint-arch             the crates keep to ARCHITECTURE.md, files keep to one job's length
+  lint-words            no notes of unfinished work, no paths of one computer, only public registries
   openapi [--check]     docs/openapi.json from the routes
   errors [--check]      docs/errors.md from the code
 ";
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
             problems.extend(file_size::lint(&root)?);
             Ok(problems)
         }),
+        ["lint-words"] => words::lint(&root),
         ["openapi"] => generated::write(&root.join(OPENAPI), &openapi()),
         ["openapi", "--check"] => generated::check(&root.join(OPENAPI), &openapi(), "openapi"),
         ["errors"] => generated::write(&root.join(error_codes::FILE), &error_codes::document(&root)),
