@@ -1,7 +1,10 @@
 //! Copies a file into the library through one open descriptor: by reflink where the file system can, else the parts
 //! that hold data, holes staying holes.
 
-use crate::work::{self, Control, Progress};
+use crate::{
+    source::{OpenFile, Source},
+    work::{self, Control, Progress},
+};
 use nestbox_model::{Error, Result};
 use rustix::{fs::SeekFrom, io::Errno};
 use std::{
@@ -97,7 +100,7 @@ pub(crate) fn copy_to_temporary(
     control: &Control,
 ) -> Result<(tempfile::NamedTempFile, Copied)> {
     let state = SourceState::of(source).map_err(|error| crate::source::unreadable(&error))?;
-    control.set_total(state.length);
+    control.add_total(state.length);
     let temporary = temporary_for(to)?;
     let out = temporary.as_file();
     let failed = |error: &io::Error| Error::io("copy the file into the library", to, error);
@@ -123,6 +126,27 @@ pub(crate) fn copy_to_temporary(
             method,
         },
     ))
+}
+
+/// As [`copy_to_temporary`], for a part of a file: one in an archive.
+pub(crate) fn copy_part(source: &OpenFile, to: &Path, control: &Control) -> Result<tempfile::NamedTempFile> {
+    let failed = |error: &io::Error| Error::io("copy the file into the library", to, error);
+    let length = source.length();
+    control.add_total(length);
+    let temporary = temporary_for(to)?;
+    work::need_space(temporary.path().parent().unwrap_or(Path::new("/")), length)?;
+    let out = temporary.as_file();
+    let mut at = 0;
+    while at < length {
+        control.go_on()?;
+        let piece = crate::source::piece(source, at, (4 << 20).min(length - at))?;
+        out.write_all_at(&piece, at).map_err(|error| failed(&error))?;
+        at += piece.len() as u64;
+        control.advance(piece.len() as u64);
+    }
+    source.check_unchanged()?;
+    out.sync_all().map_err(|error| failed(&error))?;
+    Ok(temporary)
 }
 
 /// A file beside `to` that removes itself.
@@ -161,6 +185,17 @@ pub(crate) fn changed() -> Error {
         "The file was changed by another program while Nestbox read it.",
     )
     .with_hint("Wait until it is complete (a download, a running machine), then try again.")
+}
+
+/// The next place at or after `at` that may hold data; `end` where there is none before it.
+pub(crate) fn next_data_of(file: &File, at: u64, end: u64) -> io::Result<u64> {
+    match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(data) => Ok(data.clamp(at, end)),
+        Err(Errno::NXIO) => Ok(end),
+        // Not every file system knows its holes.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(at),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -3,20 +3,24 @@
 use crate::{
     Facts, Inspection,
     copy::{self, SourceState},
-    inspect::judge_qcow2,
+    foreign::Alone,
+    inspect::{inspect_open, judge_qcow2},
+    packed,
     qcow2::{
-        convert::raw_to_qcow2,
+        convert::disk_to_qcow2,
         create::{Backing, create},
     },
+    source::{OpenFile, SharedSource, Source},
     tools,
     work::{self, Control, Progress},
 };
 use nestbox_model::{Error, FileAction, ImageFormat, Result};
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, Permissions},
     io::{self, ErrorKind},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
@@ -34,14 +38,16 @@ pub struct Imported {
 
 /// Makes the qcow2 image `to` of the disk that was inspected. When this returns it is complete and durable.
 ///
-/// * `copy`: a qcow2 is copied (by reflink where possible) and the copy judged again; a raw disk is written into a
-///   qcow2. The user's file stays.
+/// * `copy`: a qcow2 is copied (by reflink where possible) and the copy judged again; a disk of any other format is
+///   written anew as qcow2; what is compressed is unpacked and judged first. The user's file stays.
 /// * `move`: a qcow2 is renamed into place if it is on the same file system, has no other name and is not reached by a
-///   link; otherwise it is copied, and the original removed once the copy is durable (never for a link).
-/// * `link`: the image is an empty overlay on the user's file, named by its absolute path.
+///   link; otherwise it is copied or written anew, and the original removed once that is durable (never for a link,
+///   and never for what lies in several files).
+/// * `link`: the image is an empty overlay on the user's file (qcow2 or raw), named by its absolute path.
 ///
 /// # Errors
-/// `not-a-disk` (usage) for an ISO; `file-changed` (conflict) when the file is not what was inspected; `no-space`;
+/// `not-a-disk` (usage) for an ISO; `several-disks` (usage) for a machine with more than one, see [`import_disks`];
+/// `link-unsupported` (usage); `file-changed` (conflict) when a file is not what was inspected; `no-space`;
 /// `name-not-unicode` (usage) when a file to be linked has a path that can't be written into an image; `file-exists`;
 /// `cancelled`; whatever [`crate::inspect`] refuses. The user's file is as it was, and nothing is left behind.
 pub async fn import_disk(
@@ -51,73 +57,243 @@ pub async fn import_disk(
     progress: Progress<'_>,
     cancel: &CancellationToken,
 ) -> Result<Imported> {
-    let raw = match &inspection.facts {
-        Facts::Qcow2 { .. } => false,
-        Facts::Raw(_) => true,
-        Facts::Iso(_) => {
-            return Err(Error::usage(
-                "not-a-disk",
-                "An ISO is not a disk; it goes into the machine's CD drive.",
-            ));
-        }
-    };
-    inspection.state.check(&inspection.file)?;
     if action == FileAction::Link {
+        inspection.file.state.check(inspection.file())?;
         return link(inspection, to).await;
     }
-    let by_rename = action == FileAction::Move && !raw && can_rename(inspection, to);
-    let source = inspection
-        .file
-        .try_clone()
-        .map_err(|error| crate::source::unreadable(&error))?;
-    let (real_path, state, target) = (inspection.real_path.clone(), inspection.state, to.to_owned());
-    let incoming = work::run(progress, cancel, move |control| {
-        let mut incoming = if by_rename {
-            match Incoming::renamed(
-                source.try_clone().map_err(|e| crate::source::unreadable(&e))?,
-                &real_path,
-                &state,
-                &target,
-            )? {
-                Some(incoming) => incoming,
-                None => Incoming::copied(&source, &target, control)?,
-            }
-        } else if raw {
-            Incoming::converted(&source, &state, &target, control)?
-        } else {
-            Incoming::copied(&source, &target, control)?
-        };
-        incoming.judge()?;
+    let only = |index: usize| if index == 0 { Some(to.to_owned()) } else { None };
+    let mut all = import_all(inspection, action, &only, progress, cancel).await?;
+    all.pop()
+        .ok_or_else(|| Error::failed("internal-error", "The import made no disk."))
+}
+
+/// As [`import_disk`], for a machine with any number of disks: `name` says where each goes, in the order of the plan's
+/// disks. Either all are made or none.
+///
+/// # Errors
+/// As [`import_disk`].
+pub async fn import_disks(
+    inspection: &Inspection,
+    action: FileAction,
+    name: &(dyn Fn(usize) -> PathBuf + Send + Sync),
+    progress: Progress<'_>,
+    cancel: &CancellationToken,
+) -> Result<Vec<Imported>> {
+    if action == FileAction::Link {
+        return Ok(vec![
+            import_disk(inspection, action, &name(0), progress, cancel).await?,
+        ]);
+    }
+    import_all(inspection, action, &|index| Some(name(index)), progress, cancel).await
+}
+
+type Names<'a> = &'a (dyn Fn(usize) -> Option<PathBuf> + Send + Sync);
+
+async fn import_all(
+    inspection: &Inspection,
+    action: FileAction,
+    name: Names<'_>,
+    progress: Progress<'_>,
+    cancel: &CancellationToken,
+) -> Result<Vec<Imported>> {
+    inspection.file.state.check(inspection.file())?;
+    let first = name(0).unwrap_or_default();
+    let origin = Origin::of(inspection);
+    let may_rename = action == FileAction::Move && can_rename(inspection, &first);
+    let beside = first.clone();
+    let disks = work::run(progress, cancel, move |control| {
+        let disks = origin.bring_in(&beside, may_rename, control)?;
         control.go_on()?;
-        Ok(incoming)
+        Ok(disks)
     })
     .await?;
-    let incoming = if incoming.dirty {
-        mend(incoming).await?
-    } else {
-        incoming
-    };
+    let mut ready = Vec::new();
+    for (index, incoming) in disks.into_iter().enumerate() {
+        let to = name(index).ok_or_else(several_disks)?;
+        ready.push((
+            if incoming.dirty {
+                mend(incoming).await?
+            } else {
+                incoming
+            },
+            to,
+        ));
+    }
     if cancel.is_cancelled() {
         return Err(Error::cancelled());
     }
-    let capacity = incoming.capacity;
-    let remove = (action == FileAction::Move && !inspection.is_link).then(|| inspection.real_path.clone());
-    let (state, to) = (inspection.state, to.to_owned());
-    let kept_in_place = work::blocking(move || {
-        let renamed = incoming.came_from.is_some();
-        incoming.keep(&to)?;
-        Ok(match remove {
-            _ if renamed => false,
-            None => true,
-            Some(original) => !remove_original(&original, &state),
-        })
+    let removable = action == FileAction::Move && !inspection.is_link && inspection.is_one_file();
+    let remove = removable.then(|| (inspection.real_path.clone(), inspection.file.state));
+    work::blocking(move || keep_all(ready, remove)).await
+}
+
+/// Names all disks, durably, then removes the original where that was asked for.
+fn keep_all(
+    ready: Vec<(Incoming, PathBuf)>,
+    remove: Option<(PathBuf, SourceState)>,
+) -> Result<Vec<Imported>> {
+    let (mut out, mut kept) = (Vec::new(), Vec::new());
+    let mut renamed = false;
+    for (incoming, to) in ready {
+        renamed |= incoming.came_from.is_some();
+        out.push(Imported {
+            capacity: incoming.capacity,
+            kept_in_place: true,
+            linked: None,
+        });
+        if let Err(error) = incoming.keep(&to) {
+            for made in &kept {
+                // Ours: named a moment ago, and never over another file.
+                let _ = fs::remove_file(made);
+            }
+            return Err(error);
+        }
+        kept.push(to);
+    }
+    let gone = renamed || remove.is_some_and(|(path, state)| remove_original(&path, &state));
+    for imported in &mut out {
+        imported.kept_in_place = !gone;
+    }
+    Ok(out)
+}
+
+/// Unpacks a compressed medium (ISO) to the new file `to`, and judges it.
+///
+/// # Errors
+/// `not-a-medium` (usage) for anything but an ISO or a compressed one; as [`import_disk`] otherwise. Nothing is left
+/// behind.
+pub async fn unpack_medium(
+    inspection: &Inspection,
+    to: &Path,
+    progress: Progress<'_>,
+    cancel: &CancellationToken,
+) -> Result<()> {
+    let not_a_medium = || Error::usage("not-a-medium", "The file holds no CD or DVD image.");
+    let Facts::Packed(packed) = &inspection.facts else {
+        return Err(not_a_medium());
+    };
+    let (file, method, to) = (inspection.file.clone(), packed.method, to.to_owned());
+    work::run(progress, cancel, move |control| {
+        let unpacked = packed::unpack(&file, method, &to, control)?;
+        let inside = open_unpacked(&unpacked)?;
+        if !matches!(inside.facts, Facts::Iso(_)) {
+            return Err(not_a_medium());
+        }
+        control.go_on()?;
+        unpacked
+            .as_file()
+            .sync_all()
+            .map_err(|error| Error::io("unpack the file into the library", &to, &error))?;
+        copy::keep(unpacked, &to)
     })
-    .await?;
-    Ok(Imported {
-        capacity,
-        kept_in_place,
-        linked: None,
-    })
+    .await
+}
+
+fn open_unpacked(unpacked: &NamedTempFile) -> Result<Inspection> {
+    let file = unpacked
+        .reopen()
+        .and_then(OpenFile::new)
+        .map_err(|error| crate::source::unreadable(&error))?;
+    inspect_open(file, unpacked.path().to_owned(), &Alone)
+}
+
+fn several_disks() -> Error {
+    Error::usage(
+        "several-disks",
+        "The machine has several disks, and room was made for one.",
+    )
+}
+
+/// What is to be brought in, apart from the inspection, so that a worker can hold it.
+enum Origin {
+    Iso,
+    Qcow2 {
+        file: OpenFile,
+        real_path: PathBuf,
+    },
+    Packed {
+        file: OpenFile,
+        method: packed::Method,
+    },
+    /// Anything that is written anew.
+    Disk {
+        disk: SharedSource,
+        stored: u64,
+    },
+}
+
+impl Origin {
+    fn of(inspection: &Inspection) -> Self {
+        let file = inspection.file.clone();
+        match (&inspection.facts, &inspection.foreign) {
+            (Facts::Iso(_), _) => Self::Iso,
+            (Facts::Packed(packed), _) => Self::Packed {
+                file,
+                method: packed.method,
+            },
+            (Facts::Foreign(facts), Some(disk)) => Self::Disk {
+                disk: disk.clone(),
+                stored: facts.stored,
+            },
+            (Facts::Raw(_) | Facts::Foreign(_), _) => Self::Disk {
+                disk: Arc::new(file),
+                stored: inspection.allocated,
+            },
+            (Facts::Qcow2 { .. }, _) => Self::Qcow2 {
+                file,
+                real_path: inspection.real_path.clone(),
+            },
+        }
+    }
+
+    /// Makes private images beside `to`.
+    fn bring_in(self, to: &Path, may_rename: bool, control: &Control) -> Result<Vec<Incoming>> {
+        let incoming = match self {
+            Self::Iso => {
+                return Err(Error::usage(
+                    "not-a-disk",
+                    "An ISO is not a disk; it goes into the machine's CD drive.",
+                ));
+            }
+            Self::Qcow2 { file, real_path } => {
+                let renamed = if may_rename {
+                    Incoming::renamed(&file, &real_path, to)?
+                } else {
+                    None
+                };
+                match renamed {
+                    Some(incoming) => incoming,
+                    None => Incoming::copied(&file, to, control)?,
+                }
+            }
+            Self::Packed { file, method } => {
+                let unpacked = packed::unpack(&file, method, to, control)?;
+                return Self::bring_in_unpacked(unpacked, to, control);
+            }
+            Self::Disk { disk, stored } => Incoming::converted(&*disk, stored, to, control)?,
+        };
+        let mut incoming = incoming;
+        incoming.judge()?;
+        Ok(vec![incoming])
+    }
+
+    /// The unpacked file is ours, so a qcow2 stays as it is; what is something else is written anew.
+    fn bring_in_unpacked(unpacked: NamedTempFile, to: &Path, control: &Control) -> Result<Vec<Incoming>> {
+        let inside = open_unpacked(&unpacked)?;
+        match &inside.facts {
+            Facts::Packed(_) => Err(crate::refuse::nested()),
+            Facts::Qcow2 { .. } => {
+                unpacked
+                    .as_file()
+                    .sync_all()
+                    .map_err(|error| Error::io("write the machine's disk", to, &error))?;
+                let mut incoming = Incoming::new(unpacked);
+                incoming.judge()?;
+                Ok(vec![incoming])
+            }
+            _ => Self::of(&inside).bring_in(to, false, control),
+        }
+    }
 }
 
 async fn link(inspection: &Inspection, to: &Path) -> Result<Imported> {
@@ -129,10 +305,16 @@ async fn link(inspection: &Inspection, to: &Path) -> Result<Imported> {
         )
         .with_hint("Rename the file, or copy it into the library."));
     };
-    let format = if matches!(inspection.facts, Facts::Raw(_)) {
-        ImageFormat::Raw
-    } else {
-        ImageFormat::Qcow2
+    let format = match inspection.facts {
+        Facts::Raw(_) => ImageFormat::Raw,
+        Facts::Qcow2 { .. } => ImageFormat::Qcow2,
+        _ => {
+            return Err(Error::usage(
+                "link-unsupported",
+                "Only qcow2 and raw disks can be used where they are; this file must be written anew.",
+            )
+            .with_hint("Copy it into the library, or move it."));
+        }
     };
     if let Facts::Qcow2 { header, .. } = &inspection.facts
         && header.dirty
@@ -173,38 +355,44 @@ struct Incoming {
 }
 
 impl Incoming {
-    fn copied(source: &File, to: &Path, control: &Control) -> Result<Self> {
-        let (file, _) = copy::copy_to_temporary(source, to, control)?;
-        Ok(Self {
+    fn new(file: NamedTempFile) -> Self {
+        Self {
             file: Some(file),
             came_from: None,
             capacity: 0,
             dirty: false,
             raw: false,
-        })
+        }
     }
 
-    fn converted(source: &File, state: &SourceState, to: &Path, control: &Control) -> Result<Self> {
+    fn copied(source: &OpenFile, to: &Path, control: &Control) -> Result<Self> {
+        let file = if source.is_whole() {
+            copy::copy_to_temporary(&source.file, to, control)?.0
+        } else {
+            copy::copy_part(source, to, control)?
+        };
+        Ok(Self::new(file))
+    }
+
+    fn converted(disk: &dyn Source, stored: u64, to: &Path, control: &Control) -> Result<Self> {
         let file = copy::temporary_for(to)?;
-        work::need_space(
-            to.parent().unwrap_or(Path::new("/")),
-            state.allocated.min(state.length),
-        )?;
-        let capacity = raw_to_qcow2(source, state, file.as_file(), to, control)?;
+        work::need_space(to.parent().unwrap_or(Path::new("/")), stored.min(disk.length()))?;
+        let capacity = disk_to_qcow2(disk, file.as_file(), to, control)?;
         file.as_file()
             .sync_all()
             .map_err(|error| Error::io("write the machine's disk", to, &error))?;
-        Ok(Self {
-            file: Some(file),
-            came_from: None,
-            capacity,
-            dirty: false,
-            raw: true,
-        })
+        let mut incoming = Self::new(file);
+        incoming.capacity = capacity;
+        incoming.raw = true;
+        Ok(incoming)
     }
 
     /// Renames the user's file beside `to`; `None` if it is on another file system after all.
-    fn renamed(source: File, from: &Path, state: &SourceState, to: &Path) -> Result<Option<Self>> {
+    fn renamed(source: &OpenFile, from: &Path, to: &Path) -> Result<Option<Self>> {
+        let own = source
+            .file
+            .try_clone()
+            .map_err(|error| crate::source::unreadable(&error))?;
         let place = copy::temporary_for(to)?;
         let place = place.into_temp_path();
         match fs::rename(from, &place) {
@@ -212,15 +400,11 @@ impl Incoming {
             Err(error) if error.kind() == ErrorKind::CrossesDevices => return Ok(None),
             Err(error) => return Err(Error::io("move the file into the library", from, &error)),
         }
-        let incoming = Self {
-            file: Some(NamedTempFile::from_parts(source, place)),
-            came_from: Some(from.to_owned()),
-            capacity: 0,
-            dirty: false,
-            raw: false,
-        };
+        let mut incoming = Self::new(NamedTempFile::from_parts(own, place));
+        incoming.came_from = Some(from.to_owned());
         // What came under that name must be what was inspected; dropping puts it back.
         let facts = incoming.path().and_then(|path| fs::symlink_metadata(path).ok());
+        let state = &source.state;
         if facts.is_none_or(|facts| (facts.dev(), facts.ino()) != (state.device, state.inode)) {
             return Err(copy::changed());
         }
@@ -300,11 +484,12 @@ async fn mend(mut incoming: Incoming) -> Result<Incoming> {
 
 /// The file can be taken over as it is, without a copy.
 fn can_rename(inspection: &Inspection, to: &Path) -> bool {
-    let one_name = inspection.file.metadata().is_ok_and(|facts| facts.nlink() == 1);
+    let one_name =
+        inspection.file.is_whole() && inspection.file().metadata().is_ok_and(|facts| facts.nlink() == 1);
     let same_system = to
         .parent()
         .and_then(|folder| fs::metadata(folder).ok())
-        .is_some_and(|f| f.dev() == inspection.state.device);
+        .is_some_and(|f| f.dev() == inspection.file.state.device);
     one_name && same_system && !inspection.is_link
 }
 

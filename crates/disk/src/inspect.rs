@@ -1,12 +1,15 @@
 //! Opens a file of the user's once and judges it through that descriptor.
 
 use crate::{
-    copy::SourceState,
-    detect, iso,
+    beside::Folder,
+    detect::{self, Fate, Found},
+    foreign::{Beside, Opened},
+    iso,
     iso::IsoFacts,
+    packed::{self, PackedFacts},
     qcow2::{self, Audit, Header, content::Content},
     raw::{self, DiskFacts},
-    source::FileSource,
+    source::{OpenFile, SharedSource, Source},
 };
 use nestbox_model::{Error, Recognised, Result};
 use std::{
@@ -14,6 +17,7 @@ use std::{
     io,
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// What is known about an image, by format.
@@ -27,13 +31,33 @@ pub enum Facts {
     },
     Raw(DiskFacts),
     Iso(IsoFacts),
+    Foreign(ForeignFacts),
+    Packed(PackedFacts),
+}
+
+/// A disk in another program's format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignFacts {
+    /// The format in words: `VDI, dynamic`.
+    pub words: String,
+    /// Bytes the guest sees.
+    pub capacity: u64,
+    /// Bytes of all its files.
+    pub stored: u64,
+    /// It is more than one file.
+    pub several_files: bool,
+    /// What is on it.
+    pub disk: DiskFacts,
+    /// What is not taken over, and why.
+    pub dropped: Vec<(String, String)>,
+    /// Worth knowing.
+    pub warnings: Vec<String>,
 }
 
 /// A file that was judged and found fit for import. It stays open, so that what is imported is what was judged, even if
 /// another file takes its name.
-#[derive(Debug)]
 pub struct Inspection {
-    /// Absolute path, as the user gave it.
+    /// Absolute path, as the user gave it. For a disk of a bundle: its name there.
     pub path: PathBuf,
     /// Absolute path with links followed.
     pub real_path: PathBuf,
@@ -47,22 +71,42 @@ pub struct Inspection {
     pub allocated: u64,
     /// What was found.
     pub facts: Facts,
-    pub(crate) file: File,
-    pub(crate) state: SourceState,
+    pub(crate) file: OpenFile,
+    /// Reads the disk in another program's format.
+    pub(crate) foreign: Option<SharedSource>,
+}
+
+impl std::fmt::Debug for Inspection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inspection")
+            .field("path", &self.path)
+            .field("recognised", &self.recognised)
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Inspection {
-    /// Bytes that a guest sees of it (an ISO: its length).
+    /// Bytes that a guest sees of it (an ISO: its length). 0 where that is not known before it is unpacked.
     pub fn capacity(&self) -> u64 {
         match &self.facts {
             Facts::Qcow2 { header, .. } => header.capacity.next_multiple_of(512),
             Facts::Raw(_) => self.length.next_multiple_of(512),
             Facts::Iso(_) => self.length,
+            Facts::Foreign(foreign) => foreign.capacity.next_multiple_of(512),
+            Facts::Packed(packed) => packed.capacity.unwrap_or(0),
+        }
+    }
+    /// All of it is in the one file at [`Self::real_path`].
+    pub(crate) fn is_one_file(&self) -> bool {
+        match &self.facts {
+            Facts::Foreign(foreign) => !foreign.several_files,
+            _ => self.file.is_whole(),
         }
     }
     /// The open file. Its position means nothing.
     pub fn file(&self) -> &File {
-        &self.file
+        &self.file.file
     }
 }
 
@@ -97,39 +141,77 @@ fn inspect_file(path: &Path) -> Result<Inspection> {
         .open(&path)
         .map_err(|error| io(&error))?;
     regular(file.metadata().map_err(|error| io(&error))?.file_type())?;
-    let state = SourceState::of(&file).map_err(|error| io(&error))?;
+    let file = OpenFile::new(file).map_err(|error| io(&error))?;
     let real_path = fs::canonicalize(&path).map_err(|error| io(&error))?;
     let is_link = fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_symlink());
-    let (recognised, facts) = judge(&file, state.length)?;
+    let folder = LazyFolder(real_path.parent().unwrap_or(Path::new("/")));
+    let mut inspection = inspect_open(file, path, &folder)?;
+    inspection.real_path = real_path;
+    inspection.is_link = is_link;
+    Ok(inspection)
+}
+
+/// The folder that a file lies in, opened when it is needed.
+struct LazyFolder<'a>(&'a Path);
+
+impl Beside for LazyFolder<'_> {
+    fn open(&self, name: &str) -> Result<SharedSource> {
+        Folder::open(self.0)?.open(name)
+    }
+}
+
+/// Judges a file that is open.
+pub(crate) fn inspect_open(file: OpenFile, path: PathBuf, beside: &dyn Beside) -> Result<Inspection> {
+    let mut foreign = None;
+    let (recognised, facts) = match detect::find(&file)? {
+        Found::Raw => (Recognised::Raw, Facts::Raw(raw::look(&file))),
+        Found::Format(detector) => match detector.fate {
+            Fate::Import(Recognised::Iso) => (Recognised::Iso, Facts::Iso(iso::look(&file)?)),
+            Fate::Import(kind) => (kind, judge_qcow2_disk(&file)?),
+            Fate::Disk(kind, open) => {
+                let opened = open(Arc::new(file.clone()), beside)?;
+                let facts = foreign_facts(&opened);
+                foreign = Some(opened.disk);
+                (kind, Facts::Foreign(facts))
+            }
+            Fate::Packed(method) => (method.recognised(), Facts::Packed(packed::look(&file, method)?)),
+            Fate::Refuse(hint) => return Err(detect::unsupported(detector.name).with_hint(hint)),
+        },
+    };
     Ok(Inspection {
+        real_path: path.clone(),
         path,
-        real_path,
-        is_link,
+        is_link: false,
         recognised,
-        length: state.length,
-        allocated: state.allocated,
+        length: file.length(),
+        allocated: file.state.allocated.min(file.length()),
         facts,
         file,
-        state,
+        foreign,
     })
 }
 
-fn judge(file: &File, length: u64) -> Result<(Recognised, Facts)> {
-    let source = FileSource { file, length };
-    let recognised = detect::recognise_source(&source)?;
-    let facts = match recognised {
-        Recognised::Qcow2 => {
-            let (header, audit) = judge_qcow2(file)?;
-            let disk = raw::look(&Content {
-                file: &source,
-                header: &header,
-            });
-            Facts::Qcow2 { header, audit, disk }
-        }
-        Recognised::Raw => Facts::Raw(raw::look(&source)),
-        Recognised::Iso => Facts::Iso(iso::look(&source)?),
-    };
-    Ok((recognised, facts))
+fn judge_qcow2_disk(file: &OpenFile) -> Result<Facts> {
+    let header = Header::parse(file)?;
+    header.refuse_backing_file()?;
+    let audit = qcow2::audit_source(file, &header)?;
+    let disk = raw::look(&Content {
+        file,
+        header: &header,
+    });
+    Ok(Facts::Qcow2 { header, audit, disk })
+}
+
+fn foreign_facts(opened: &Opened) -> ForeignFacts {
+    ForeignFacts {
+        words: opened.words.clone(),
+        capacity: opened.disk.length(),
+        stored: opened.stored,
+        several_files: opened.several_files,
+        disk: raw::look(&*opened.disk),
+        dropped: opened.dropped.clone(),
+        warnings: opened.warnings.clone(),
+    }
 }
 
 /// All there is to judge about a qcow2 that is to be imported.

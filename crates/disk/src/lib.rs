@@ -6,17 +6,20 @@
 //!
 //! A format to recognise is one line in `detect::DETECTORS`; a system to guess is one line in `systems::SYSTEMS`.
 
+mod beside;
 mod boot;
 mod chain;
 mod copy;
 mod detect;
 mod fat;
+mod foreign;
 #[cfg(test)]
 mod hostile;
 mod import;
 mod inspect;
 mod iso;
 mod merge;
+mod packed;
 mod plan;
 pub mod qcow2;
 mod raw;
@@ -30,10 +33,11 @@ pub use boot::BootFacts;
 pub use chain::{ChainLink, chain};
 pub use copy::{Copied, CopyMethod, copy_in};
 pub use detect::recognise;
-pub use import::{Imported, import_disk};
-pub use inspect::{Facts, Inspection, inspect};
+pub use import::{Imported, import_disk, import_disks, unpack_medium};
+pub use inspect::{Facts, ForeignFacts, Inspection, inspect};
 pub use iso::IsoFacts;
 pub use merge::{backing_name, capacity, commit, flatten, holds_data, set_backing};
+pub use packed::PackedFacts;
 pub use plan::plan;
 pub use qcow2::create::{Backing, create};
 pub use raw::{DiskFacts, Table};

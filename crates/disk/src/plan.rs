@@ -1,12 +1,9 @@
 //! What an import would do: pure conclusions from an [`Inspection`].
 
-use crate::{
-    BootFacts, Facts, Inspection, inspect,
-    qcow2::printable,
-    raw::{DiskFacts, Table},
-    systems::{self, System},
-};
-use nestbox_model::{Arch, Firmware, ImportItem, ImportPlan, ItemFate, Result, validate_name};
+mod items;
+
+use crate::{BootFacts, Facts, Inspection, inspect, qcow2::printable, raw::DiskFacts, systems};
+use nestbox_model::{Arch, Firmware, ImportDisk, ImportPlan, Recognised, Result, validate_name};
 use std::path::Path;
 
 /// What importing `path` would do, with proposals for the machine. `arch` overrides the guess.
@@ -20,13 +17,10 @@ pub fn plan(path: &Path, arch: Option<Arch>) -> Result<ImportPlan> {
 impl Inspection {
     /// What importing this file would do; see [`plan`].
     pub fn plan(&self, arch: Option<Arch>) -> ImportPlan {
-        let file_name = self
-            .path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let file_name = self.file_name();
         let volume = match &self.facts {
             Facts::Iso(iso) => Some(iso.volume.as_str()),
+            Facts::Packed(packed) => packed.volume.as_deref(),
             _ => None,
         };
         let guess = volume
@@ -41,12 +35,17 @@ impl Inspection {
         let firmware = choose_firmware(arch, self.boot());
         let (disk, needs) = match &self.facts {
             Facts::Iso(_) => (system.disk, 0),
+            Facts::Packed(packed) => (
+                packed.capacity.unwrap_or(system.disk),
+                packed.claimed.unwrap_or(self.length),
+            ),
+            Facts::Foreign(foreign) => (self.capacity(), foreign.stored.min(self.capacity())),
             _ => (self.capacity(), self.allocated.min(self.length)),
         };
-        let items = self.items(system, &mut warnings);
+        let items = items::items(self, system, &mut warnings);
         ImportPlan {
             path: self.path.to_string_lossy().into_owned(),
-            recognised: self.recognised.clone(),
+            recognised: self.recognised,
             description: self.describe(),
             name: words.clone().unwrap_or_else(|| name_from(&file_name)),
             glyph: system.glyph.to_owned(),
@@ -57,20 +56,74 @@ impl Inspection {
             cpus: system.cpus.min(processors()),
             memory: system.memory,
             disk,
-            size: self.length,
+            size: self.stored(),
             needs,
-            partitions: self
-                .disk_facts()
-                .map(|facts| facts.words.clone())
-                .unwrap_or_default(),
+            partitions: self.partitions(),
             items,
             warnings,
+            inside: match &self.facts {
+                Facts::Packed(packed) => Some(packed.inside),
+                _ => None,
+            },
+            disks: self.disks(),
+            nics: Vec::new(),
+            ports: Vec::new(),
+            shares: Vec::new(),
+            snapshots: Vec::new(),
+            medium: None,
+            notes: None,
+        }
+    }
+
+    fn disks(&self) -> Vec<ImportDisk> {
+        if self.is_medium() {
+            return Vec::new();
+        }
+        vec![ImportDisk {
+            name: printable(&self.file_name()),
+            recognised: self.recognised,
+            description: self.describe(),
+            capacity: self.capacity(),
+            size: self.stored(),
+            partitions: self.partitions(),
+        }]
+    }
+
+    fn file_name(&self) -> String {
+        self.path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+
+    fn partitions(&self) -> Vec<String> {
+        self.disk_facts()
+            .map(|facts| facts.words.clone())
+            .unwrap_or_default()
+    }
+
+    /// It is an ISO, compressed or not.
+    fn is_medium(&self) -> bool {
+        match &self.facts {
+            Facts::Iso(_) => true,
+            Facts::Packed(packed) => packed.inside == Recognised::Iso,
+            _ => false,
+        }
+    }
+
+    /// Bytes of its files, all together.
+    fn stored(&self) -> u64 {
+        match &self.facts {
+            Facts::Foreign(foreign) => foreign.stored,
+            _ => self.length,
         }
     }
 
     fn disk_facts(&self) -> Option<&DiskFacts> {
         match &self.facts {
             Facts::Qcow2 { disk, .. } | Facts::Raw(disk) => Some(disk),
+            Facts::Foreign(foreign) => Some(&foreign.disk),
+            Facts::Packed(packed) => Some(&packed.disk),
             Facts::Iso(_) => None,
         }
     }
@@ -78,6 +131,8 @@ impl Inspection {
     fn boot(&self) -> &BootFacts {
         match &self.facts {
             Facts::Qcow2 { disk, .. } | Facts::Raw(disk) => &disk.boot,
+            Facts::Foreign(foreign) => &foreign.disk.boot,
+            Facts::Packed(packed) => &packed.disk.boot,
             Facts::Iso(iso) => &iso.boot,
         }
     }
@@ -86,6 +141,8 @@ impl Inspection {
         match &self.facts {
             Facts::Qcow2 { header, .. } => header.describe(),
             Facts::Raw(_) => "raw disk".into(),
+            Facts::Foreign(foreign) => foreign.words.clone(),
+            Facts::Packed(packed) => packed.words.clone(),
             Facts::Iso(iso) => match iso.boot.words() {
                 Some(words) => format!("ISO 9660, bootable ({words})"),
                 None => "ISO 9660, not bootable".into(),
@@ -139,126 +196,6 @@ impl Inspection {
         }
         (Arch::host().unwrap_or(Arch::X86_64), "this computer's".into())
     }
-
-    fn items(&self, system: &System, warnings: &mut Vec<String>) -> Vec<ImportItem> {
-        let mut items = Vec::new();
-        let mut item = |what: String, fate: ItemFate, why: Option<&str>| {
-            items.push(ImportItem {
-                what,
-                fate,
-                why: why.map(str::to_owned),
-            });
-        };
-        match &self.facts {
-            Facts::Iso(iso) => {
-                item(
-                    "The ISO, read where it is and never written".into(),
-                    ItemFate::Kept,
-                    None,
-                );
-                item(
-                    format!(
-                        "A new empty disk of {}",
-                        nestbox_model::units::format_size(system.disk)
-                    ),
-                    ItemFate::Changed,
-                    Some("an installer needs a disk to install on"),
-                );
-                if iso.boot_damaged {
-                    warnings.push("Its boot record is damaged, so it may not start.".into());
-                } else if iso.boot.none() {
-                    warnings.push("It is not bootable: it holds files, but nothing that starts.".into());
-                }
-                warnings.push("If the ISO is moved or deleted, the machine's CD drive will be empty.".into());
-            }
-            Facts::Qcow2 { header, disk, .. } => {
-                item("All data, byte for byte".into(), ItemFate::Kept, None);
-                if header.snapshots > 0 {
-                    item(
-                        format!("{} inside the image", counted(header.snapshots, "snapshot")),
-                        ItemFate::Kept,
-                        Some("they stay in the file; Nestbox's own snapshots don't use them"),
-                    );
-                }
-                if header.bitmaps > 0 {
-                    item(
-                        format!("{} for incremental backups", counted(header.bitmaps, "bitmap")),
-                        ItemFate::Kept,
-                        Some("they stay in the file; Nestbox does not use them"),
-                    );
-                }
-                if header.dirty {
-                    item(
-                        "Reference counts".into(),
-                        ItemFate::Changed,
-                        Some("the image was not closed properly; the copy is repaired, the data stay"),
-                    );
-                    warnings.push(
-                        "The image was not closed properly. If a program still uses it, stop that first."
-                            .into(),
-                    );
-                }
-                warn_about_disk(disk, warnings);
-            }
-            Facts::Raw(disk) => {
-                item("All data, byte for byte".into(), ItemFate::Kept, None);
-                item(
-                    "The format: raw becomes qcow2".into(),
-                    ItemFate::Changed,
-                    Some("so that empty space takes no room and snapshots are quick"),
-                );
-                warn_about_disk(disk, warnings);
-            }
-        }
-        if self.capacity() != self.exact_capacity() {
-            item(
-                "The size, rounded up to whole sectors of 512 bytes".into(),
-                ItemFate::Changed,
-                Some("disks have whole sectors"),
-            );
-        }
-        if self.is_link {
-            warnings.push(
-                "The path is a link; the file it leads to is never moved, only copied or used in place."
-                    .into(),
-            );
-        }
-        items
-    }
-
-    fn exact_capacity(&self) -> u64 {
-        match &self.facts {
-            Facts::Qcow2 { header, .. } => header.capacity,
-            Facts::Raw(_) | Facts::Iso(_) => self.length,
-        }
-    }
-}
-
-fn warn_about_disk(disk: &DiskFacts, warnings: &mut Vec<String>) {
-    match disk.table {
-        Table::Blank => {
-            warnings.push("The disk looks empty: there are no partitions and no file system.".into());
-        }
-        Table::Unknown => {
-            warnings.push("No partitions or file system were recognised; it may not start.".into());
-        }
-        Table::Whole if disk.boot.none() => {
-            warnings.push("The disk is one file system without anything that starts.".into());
-        }
-        _ => {}
-    }
-    if disk.cut_off {
-        warnings
-            .push("The partition table speaks of more than the disk has: it may have been cut off.".into());
-    }
-}
-
-fn counted(count: u32, noun: &str) -> String {
-    if count == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{count} {noun}s")
-    }
 }
 
 fn choose_firmware(arch: Arch, boot: &BootFacts) -> Firmware {
@@ -274,14 +211,21 @@ fn processors() -> u32 {
     std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
 }
 
+/// Ends of file names that are no part of a machine's name.
+const ENDS: [&str; 19] = [
+    "iso", "qcow2", "qcow", "img", "raw", "bin", "dd", "vmdk", "vdi", "vhd", "vhdx", "ova", "ovf", "utm",
+    "vbox", "vmx", "conf", "xml", "vmwarevm",
+];
+
 /// A machine's name from a file's.
 fn name_from(file_name: &str) -> String {
     let (stem, end) = file_name.rsplit_once('.').unwrap_or((file_name, ""));
-    let known = ["iso", "qcow2", "qcow", "img", "raw", "bin", "dd"];
-    let stem = if known.contains(&end.to_ascii_lowercase().as_str()) {
-        stem
-    } else {
-        file_name
+    let end = end.to_ascii_lowercase();
+    let stem = match end.as_str() {
+        // What is compressed has two ends.
+        "gz" | "xz" | "zst" | "bz2" | "zip" if !stem.is_empty() => return name_from(stem),
+        _ if ENDS.contains(&end.as_str()) => stem,
+        _ => file_name,
     };
     let clean: String = printable(stem)
         .chars()
@@ -307,6 +251,10 @@ mod tests {
             ("\u{202e}gpj.2wocq.qcow2", "gpj.2wocq"),
             ("ta\tb.raw", "tab"),
             ("", "Imported machine"),
+            ("Ubuntu 64-bit.vmdk", "Ubuntu 64-bit"),
+            ("disk.img.xz", "disk"),
+            ("disk.zst", "disk"),
+            ("archive.gz.gz", "archive"),
         ] {
             assert_eq!(name_from(file), name, "{file:?}");
             assert!(validate_name(&name_from(file)).is_ok());

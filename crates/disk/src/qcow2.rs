@@ -11,7 +11,6 @@ pub(crate) mod convert;
 pub(crate) mod create;
 mod header;
 
-#[cfg(test)]
 pub(crate) use audit::audit_source;
 pub use audit::{Audit, audit};
 pub use header::{Compression, Header};

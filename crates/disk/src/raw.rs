@@ -50,7 +50,7 @@ pub(crate) fn look(source: &dyn Source) -> DiskFacts {
 }
 
 impl DiskFacts {
-    fn new(table: Table) -> Self {
+    pub(crate) fn new(table: Table) -> Self {
         Self {
             table,
             words: Vec::new(),

@@ -74,3 +74,39 @@ pub(crate) fn empty(message: &str) -> Error {
         "Download or copy it again, or make a machine with a blank disk.",
     )
 }
+
+/// It holds only the differences to another image.
+pub(crate) fn differencing(format: &str, hint: &str) -> Error {
+    refers_elsewhere(
+        format!(
+            "The image is a snapshot or a differencing {format}: it holds only the changes to another image, and Nestbox \
+             does not open files that an image names."
+        ),
+        hint,
+    )
+}
+
+/// The program that wrote it did not finish.
+pub(crate) fn not_closed(message: &str, hint: &str) -> Error {
+    refuse("image-not-closed", message, hint)
+}
+
+/// A file that belongs to it is not there.
+pub(crate) fn part_missing(name: &str) -> Error {
+    let shown = crate::qcow2::printable(name);
+    refuse(
+        "part-missing",
+        format!("A part of it is missing: “{shown}” should lie beside it."),
+        "Put all files that belong together into one folder, under the names they had, then try again.",
+    )
+    .with_detail("part", shown)
+}
+
+/// Something compressed is compressed again.
+pub(crate) fn nested() -> Error {
+    refuse(
+        "format-nested",
+        "Inside the compressed file is another compressed file.",
+        "Unpack it once, then import what was inside.",
+    )
+}

@@ -1,17 +1,26 @@
 //! Bounded reading: everything the parsers see goes through [`Source`], by offset, never by name.
 
+use crate::copy::{SourceState, next_data_of};
 use nestbox_model::{Error, Result};
-use std::{fs::File, io};
+use std::{fs::File, io, sync::Arc};
 
 /// The longest piece a parser may ask for at once, bytes.
 const PIECE_MAX: u64 = 64 << 20;
 
 /// Bytes that can be read at any offset: a file, or the disk that a guest sees in a qcow2 file.
-pub(crate) trait Source {
+pub(crate) trait Source: Send + Sync {
     /// How many bytes there are.
     fn length(&self) -> u64;
     /// Fills `buffer` from `offset`; an end before that is `UnexpectedEof`.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+    /// The next place at or after `at` that may hold anything but zeros; the length where there is none.
+    fn next_data(&self, at: u64) -> io::Result<u64> {
+        Ok(at.min(self.length()))
+    }
+    /// Errors (`file-changed`) when a file below is not what it was when it was opened.
+    fn check_unchanged(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// `length` bytes from `offset`, all or an error; at most 64 MiB.
     fn piece(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
@@ -33,6 +42,64 @@ pub(crate) trait Source {
     }
 }
 
+/// A source that several readers hold.
+pub(crate) type SharedSource = Arc<dyn Source>;
+
+/// A file, or a part of one, that stays open for as long as somebody reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenFile {
+    pub file: Arc<File>,
+    pub state: SourceState,
+    offset: u64,
+    length: u64,
+}
+
+impl OpenFile {
+    /// All of `file`, as it is now.
+    pub(crate) fn new(file: File) -> io::Result<Self> {
+        let state = SourceState::of(&file)?;
+        Ok(Self {
+            file: Arc::new(file),
+            state,
+            offset: 0,
+            length: state.length,
+        })
+    }
+    /// `length` bytes from `offset`; `None` if they are not all there.
+    pub(crate) fn part(&self, offset: u64, length: u64) -> Option<Self> {
+        let end = offset.checked_add(length)?;
+        (end <= self.length).then(|| Self {
+            offset: self.offset + offset,
+            length,
+            ..self.clone()
+        })
+    }
+    /// The whole file and nothing else.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.offset == 0 && self.length == self.state.length
+    }
+}
+
+impl Source for OpenFile {
+    fn length(&self) -> u64 {
+        self.length
+    }
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(buffer.len() as u64);
+        if end.is_none_or(|end| end > self.length) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        std::os::unix::fs::FileExt::read_exact_at(&*self.file, buffer, self.offset + offset)
+    }
+    fn next_data(&self, at: u64) -> io::Result<u64> {
+        let end = self.offset + self.length;
+        Ok(next_data_of(&self.file, self.offset + at.min(self.length), end)? - self.offset)
+    }
+    fn check_unchanged(&self) -> Result<()> {
+        self.state.check(&self.file)
+    }
+}
+
 /// A file whose length was taken once, when it was opened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FileSource<'a> {
@@ -46,6 +113,9 @@ impl Source for FileSource<'_> {
     }
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(self.file, buffer, offset)
+    }
+    fn next_data(&self, at: u64) -> io::Result<u64> {
+        next_data_of(self.file, at.min(self.length), self.length)
     }
 }
 

@@ -399,10 +399,10 @@ impl Engine {
         let format = match inspection.recognised {
             nestbox_model::Recognised::Qcow2 => ImageFormat::Qcow2,
             nestbox_model::Recognised::Raw => ImageFormat::Raw,
-            nestbox_model::Recognised::Iso => {
+            _ => {
                 return Err(Error::unsafe_input(
                     "unexpected-format",
-                    "The downloaded image is an ISO, not a disk.",
+                    "The downloaded image is neither a qcow2 nor a raw disk.",
                 ));
             }
         };

@@ -24,7 +24,9 @@ pub use doctor::{AcceleratorReport, Check, CheckStatus, DoctorReport, HostInfo};
 pub use error::{Error, ErrorBody, ErrorKind, Result};
 pub use event::{Event, EventKind};
 pub use ids::{DiskId, JobId, MachineId, NicId, SnapshotId};
-pub use import::{FileAction, ImportItem, ImportPlan, ImportRequest, ItemFate, Recognised};
+pub use import::{
+    FileAction, ImportDisk, ImportItem, ImportNic, ImportPlan, ImportRequest, ImportShare, ItemFate, Recognised,
+};
 pub use job::{Job, JobKind, JobState, Step, StepState};
 pub use machine::{Disk, Machine, MachineState, Medium, Nic, Usage, WaysIn};
 pub use name::{free_name, validate_name};

@@ -1,13 +1,16 @@
-//! Writes the content of a raw disk into a new qcow2 file: what is there and not zero, one cluster after the other.
+//! Writes a disk of any other format into a new qcow2 file: what is there and not zero, one cluster after the other.
 //! One pass, no tool, and the result is compact.
 //!
 //! The file: header, data clusters, L2 tables, L1 table, reference count table and blocks, in this order. The header is
 //! written last, so a file that was cut off is no image.
 
 use super::create::{CLUSTER, CLUSTER_BITS, COPIED, COUNTS_PER_BLOCK, L2_ENTRIES, Plan, header_cluster};
-use crate::{copy::SourceState, work::Control};
+use crate::{
+    refuse,
+    source::{Source, unreadable},
+    work::{self, Control},
+};
 use nestbox_model::{Error, Result};
-use rustix::fs::SeekFrom;
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -18,11 +21,12 @@ use std::{
 
 /// Bytes read at once.
 const CHUNK: u64 = 64 * CLUSTER;
+/// Bytes written between two looks at the free space.
+const SPACE_EVERY: u64 = 256 << 20;
 
-/// Writes `source` (whose state was `state`) into `out`, which must be empty. Returns the capacity.
-pub(crate) fn raw_to_qcow2(
-    source: &File,
-    state: &SourceState,
+/// Writes `disk` into `out`, which must be empty. Returns the capacity. `control` counts bytes of the disk.
+pub(crate) fn disk_to_qcow2(
+    disk: &dyn Source,
     out: &File,
     out_path: &Path,
     control: &Control,
@@ -33,30 +37,25 @@ pub(crate) fn raw_to_qcow2(
         next: 1,
         tables: BTreeMap::new(),
     };
-    control.set_total(state.length);
+    let length = disk.length();
+    control.add_total(length);
+    let folder = out_path.parent().unwrap_or(Path::new("/"));
+    let mut next_look = SPACE_EVERY;
     let mut buffer = vec![0; CHUNK as usize];
     let mut at = 0;
-    while at < state.length {
+    while at < length {
         control.go_on()?;
-        let data = next_data(source, at, state.length).map_err(|error| crate::source::unreadable(&error))?;
+        let data = disk.next_data(at).map_err(|error| unreadable(&error))?;
         // Clusters, not bytes: what is before in the same cluster is zeros or was written already.
         let data = (data - data % CLUSTER).max(at);
         control.advance(data - at);
         at = data;
-        if at >= state.length {
+        if at >= length {
             break;
         }
-        let room = CHUNK.min(state.length - at);
+        let room = CHUNK.min(length - at);
         let piece = &mut buffer[..room.next_multiple_of(CLUSTER) as usize];
-        source
-            .read_exact_at(&mut piece[..room as usize], at)
-            .map_err(|error| {
-                if error.kind() == ErrorKind::UnexpectedEof {
-                    crate::copy::changed()
-                } else {
-                    crate::source::unreadable(&error)
-                }
-            })?;
+        read(disk, at, &mut piece[..room as usize])?;
         piece[room as usize..].fill(0);
         for (index, cluster) in piece.chunks_exact(CLUSTER as usize).enumerate() {
             if !is_zero(cluster) {
@@ -65,24 +64,30 @@ pub(crate) fn raw_to_qcow2(
                     .map_err(|error| failed(&error))?;
             }
         }
+        if writer.next * CLUSTER >= next_look {
+            work::need_space(folder, SPACE_EVERY)?;
+            next_look = writer.next * CLUSTER + SPACE_EVERY;
+        }
         control.advance(room);
         at += room;
     }
-    state.check(source)?;
+    disk.check_unchanged()?;
     writer
-        .finish(state.length.next_multiple_of(512))
+        .finish(length.next_multiple_of(512))
         .map_err(|error| failed(&error))
 }
 
-/// The next place at or after `at` that may hold data.
-fn next_data(source: &File, at: u64, length: u64) -> io::Result<u64> {
-    match rustix::fs::seek(source, SeekFrom::Data(at)) {
-        Ok(data) => Ok(data.clamp(at, length)),
-        Err(rustix::io::Errno::NXIO) => Ok(length),
-        // Not every file system knows its holes.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => Ok(at),
-        Err(error) => Err(error.into()),
-    }
+/// Reads all of `piece`. What can't be decoded is damage; an end that comes too early is a change, since the length
+/// was judged before.
+fn read(disk: &dyn Source, at: u64, piece: &mut [u8]) -> Result<()> {
+    disk.read_at(at, piece).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => refuse::damaged("a part of its compressed data can't be unpacked"),
+        ErrorKind::UnexpectedEof => match disk.check_unchanged() {
+            Ok(()) => refuse::truncated("data lies behind the end of the file"),
+            Err(changed) => changed,
+        },
+        _ => unreadable(&error),
+    })
 }
 
 fn is_zero(bytes: &[u8]) -> bool {

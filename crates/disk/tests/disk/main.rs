@@ -5,6 +5,7 @@
 mod chains;
 mod copying;
 mod creating;
+mod foreign;
 mod importing;
 mod isos;
 mod qcow2_audit;

@@ -9,31 +9,12 @@ use std::{
 #[test]
 fn what_can_not_be_imported_yet_is_named() {
     let place = Place::new();
-    let mut tar = vec![0; 70_000];
-    tar[257..262].copy_from_slice(b"ustar");
-    let mut vdi = vec![0; 70_000];
-    vdi[0x40..0x44].copy_from_slice(&[0x7f, 0x10, 0xda, 0xbe]);
-    let mut vhd = disk_with_data();
-    vhd.extend(b"conectix");
-    vhd.resize(vhd.len() + 504, 0);
     let mut dmg = vec![7; 70_000];
     dmg.extend(b"koly");
     dmg.resize(dmg.len() + 508, 0);
     for (name, content) in [
-        ("VMDK", b"KDMV\x01\0\0\0".to_vec()),
-        ("VMDK", b"# Disk DescriptorFile\nversion=1\n".to_vec()),
-        ("VHDX", b"vhdxfile".to_vec()),
-        ("VHD", b"conectix".to_vec()),
-        ("VHD", vhd),
-        ("VDI", vdi),
         ("QED", b"QED\0".to_vec()),
         ("DMG", dmg),
-        ("tar", tar),
-        ("gzip", vec![0x1f, 0x8b, 8, 0]),
-        ("xz", b"\xfd7zXZ\0\0\0".to_vec()),
-        ("zstd", vec![0x28, 0xb5, 0x2f, 0xfd]),
-        ("bzip2", b"BZh91AY&SY".to_vec()),
-        ("ZIP", b"PK\x03\x04".to_vec()),
         ("7z", b"7z\xbc\xaf\x27\x1c".to_vec()),
     ] {
         let error = inspect(&place.file("file.img", content)).unwrap_err();
