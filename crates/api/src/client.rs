@@ -6,10 +6,11 @@ use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use nestbox_model::{
-    ActivityEntry, ChangeRequest, CommandShown, CreateRequest, DoctorReport, Error, ErrorBody, Event,
-    ImportPlan, ImportRequest, Job, JobStarted, LibraryReport, Logs, Machine, PortForward, Protocol,
-    Restored, Result, ServiceInfo, Snapshot, SnapshotList, SnapshotRequest, SnapshotTaken, SnapshotsDeleted,
-    Stats, Template, TrashEmptied, TrashEntry,
+    ActivityEntry, ChangeRequest, CloneRequest, CloneStarted, CommandShown, Comparison, CreateRequest,
+    DoctorReport, Error, ErrorBody, Event, ImportPlan, ImportRequest, Job, JobStarted, LibraryReport, Logs,
+    Machine, PortForward, Protocol, RestoreRequest, Restored, Result, ServiceInfo, Snapshot, SnapshotList,
+    SnapshotRequest, SnapshotTaken, SnapshotsDeleted, SpaceReport, Stats, TakenTogether, Template,
+    TogetherRequest, TrashEmptied, TrashEntry,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
@@ -338,14 +339,15 @@ impl Client {
         self.post(&machine_path(machine, "/rename"), json!({ "name": name }))
             .await
     }
-    pub async fn start(&self, machine: &str) -> Result<Machine> {
-        self.post(&machine_path(machine, "/start"), json!({})).await
+    pub async fn start(&self, machine: &str, disposable: bool) -> Result<Machine> {
+        let body = json!({ "disposable": disposable });
+        self.post(&machine_path(machine, "/start"), body).await
     }
     pub async fn stop(&self, machine: &str, force: bool) -> Result<Machine> {
         self.post(&machine_path(machine, "/stop"), json!({ "force": force }))
             .await
     }
-    /// `reset`, `pause` or `resume`.
+    /// `reset`, `pause`, `resume`, `suspend`, `discard-state` or `keep-changes`.
     pub async fn act(&self, machine: &str, verb: &str) -> Result<Machine> {
         self.post(&machine_path(machine, &format!("/{verb}")), json!({}))
             .await
@@ -406,8 +408,9 @@ impl Client {
         snapshot: &str,
         name: Option<&str>,
         notes: Option<&str>,
+        keep: Option<bool>,
     ) -> Result<Snapshot> {
-        let body = json!({ "name": name, "notes": notes });
+        let body = json!({ "name": name, "notes": notes, "keep": keep });
         self.json("PATCH", &snapshot_path(machine, snapshot, ""), Some(&body))
             .await
     }
@@ -422,12 +425,35 @@ impl Client {
         self.json("DELETE", &snapshot_path(machine, snapshot, &query), None)
             .await
     }
-    pub async fn restore_snapshot(&self, machine: &str, snapshot: &str, discard: bool) -> Result<Restored> {
-        self.post(
-            &snapshot_path(machine, snapshot, "/restore"),
-            json!({ "discard": discard }),
-        )
-        .await
+    pub async fn restore_snapshot(
+        &self,
+        machine: &str,
+        snapshot: &str,
+        request: &RestoreRequest,
+    ) -> Result<Restored> {
+        self.post(&snapshot_path(machine, snapshot, "/restore"), to_value(request))
+            .await
+    }
+    pub async fn take_together(&self, request: &TogetherRequest) -> Result<TakenTogether> {
+        self.post("/v1/snapshots", to_value(request)).await
+    }
+    pub async fn compare(&self, machine: &str, snapshot: &str, with: Option<&str>) -> Result<Comparison> {
+        let query = format!("/compare?with={}", escape(with.unwrap_or("now")));
+        self.get(&snapshot_path(machine, snapshot, &query)).await
+    }
+    pub async fn drop_memory(&self, machine: &str, snapshot: &str) -> Result<Snapshot> {
+        self.post(&snapshot_path(machine, snapshot, "/drop-memory"), json!({}))
+            .await
+    }
+    pub async fn tidy(&self, machine: &str) -> Result<Job> {
+        self.post(&machine_path(machine, "/tidy"), json!({})).await
+    }
+    pub async fn clone_machine(&self, machine: &str, request: &CloneRequest) -> Result<CloneStarted> {
+        self.post(&machine_path(machine, "/clone"), to_value(request))
+            .await
+    }
+    pub async fn space(&self) -> Result<SpaceReport> {
+        self.get("/v1/space").await
     }
     pub async fn trash(&self) -> Result<Vec<TrashEntry>> {
         self.list("/v1/trash", "entries").await

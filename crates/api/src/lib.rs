@@ -5,6 +5,7 @@
 
 mod access;
 mod client;
+mod describe;
 mod display;
 mod error;
 mod home;

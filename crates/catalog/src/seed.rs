@@ -9,7 +9,7 @@ use sha_crypt::{PasswordHasher, ShaCrypt};
 use ssh_key::rand_core::{OsRng, RngCore};
 use std::{
     fs::{self, File},
-    io::{Seek, SeekFrom, Write},
+    io::{Read, Seek, SeekFrom, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
 };
@@ -56,8 +56,75 @@ impl std::fmt::Debug for SeedSpec {
 /// What [`check`] finds, or an I/O error.
 pub fn write(path: &Path, spec: &SeedSpec) -> Result<()> {
     check(spec)?;
-    let user_data = user_data(spec)?;
-    let meta_data = meta_data(spec);
+    store(
+        path,
+        &meta_data(&spec.instance_id, &spec.hostname),
+        &user_data(spec)?,
+    )
+}
+
+/// Gives an existing seed of ours another instance and host name: for a clone, whose cloud-init then runs again at its
+/// next boot. Everything else in it, password hashes and keys included, stays.
+///
+/// # Errors
+/// `seed-unreadable` when it is none of ours, or an I/O error.
+pub fn renew(path: &Path, instance_id: &str, name: &str) -> Result<()> {
+    let unreadable = |why: String| {
+        Error::failed("seed-unreadable", "The machine's cloud-init seed can't be read.")
+            .with_hint("The machine runs without it; only a new name and id are not told to the guest.")
+            .with_detail("path", path.display().to_string())
+            .with_detail("system", why)
+    };
+    let old_meta = read(path, "meta-data").map_err(|e| unreadable(e.to_string()))?;
+    let old_user = read(path, "user-data").map_err(|e| unreadable(e.to_string()))?;
+    let old: Value = serde_json::from_slice(&old_meta).map_err(|e| unreadable(e.to_string()))?;
+    let old_name = old["local-hostname"].as_str().unwrap_or_default();
+    // As `cloud_config` writes it; a host name needs no escapes.
+    let line = |name: &str| format!("\"hostname\": \"{name}\"");
+    let user_data = String::from_utf8(old_user)
+        .map_err(|e| unreadable(e.to_string()))?
+        .replace(&line(old_name), &line(&hostname(name)));
+    store(path, &meta_data(instance_id, name), user_data.as_bytes())
+}
+
+fn read(path: &Path, name: &str) -> std::io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let volume = fatfs::FileSystem::new(ReadOnly(file), fatfs::FsOptions::new())?;
+    let mut content = Vec::new();
+    volume
+        .root_dir()
+        .open_file(name)?
+        .take(2 * USER_DATA_MAX as u64)
+        .read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// What the FAT library wants to be able to write to, and must not.
+struct ReadOnly(File);
+
+impl Read for ReadOnly {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Seek for ReadOnly {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+impl Write for ReadOnly {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Only its notes about use; nothing of it is kept.
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn store(path: &Path, meta_data: &[u8], user_data: &[u8]) -> Result<()> {
     let folder = path
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
@@ -70,7 +137,7 @@ pub fn write(path: &Path, spec: &SeedSpec) -> Result<()> {
         .map_err(|e| failed(&e))?;
     image(
         file.as_file_mut(),
-        &[("meta-data", &meta_data), ("user-data", &user_data)],
+        &[("meta-data", meta_data), ("user-data", user_data)],
     )
     .map_err(|e| failed(&e))?;
     let finish = || -> std::io::Result<()> {
@@ -185,8 +252,8 @@ pub fn hostname(name: &str) -> String {
     }
 }
 
-fn meta_data(spec: &SeedSpec) -> Vec<u8> {
-    let value = json!({ "instance-id": spec.instance_id, "local-hostname": hostname(&spec.hostname) });
+fn meta_data(instance_id: &str, name: &str) -> Vec<u8> {
+    let value = json!({ "instance-id": instance_id, "local-hostname": hostname(name) });
     format!("{value:#}\n").into_bytes()
 }
 

@@ -62,6 +62,9 @@ pub enum Command {
     Start {
         #[arg(required = true)]
         machines: Vec<String>,
+        /// Throw away what the guest writes when it ends
+        #[arg(long)]
+        disposable: bool,
         #[command(flatten)]
         wait: Wait,
     },
@@ -82,6 +85,14 @@ pub enum Command {
     Pause { machine: String },
     /// Let a paused guest go on
     Resume { machine: String },
+    /// Save a guest's memory to disk and free it; `start` goes on
+    Suspend { machine: String },
+    /// Throw the memory of a suspended machine away; its next start boots
+    DiscardState { machine: String },
+    /// Keep what a disposable run wrote after all
+    KeepChanges { machine: String },
+    /// Make a machine of a machine or one of its snapshots
+    Clone(Clone),
     /// Give a machine another name
     Rename { machine: String, new: String },
     /// Change settings; `show M --json` lists the keys
@@ -153,6 +164,8 @@ pub enum Command {
         #[arg(short, long)]
         follow: bool,
     },
+    /// What takes space, and what could be freed
+    Space,
     /// Settings
     #[command(subcommand)]
     Config(Config),
@@ -334,18 +347,56 @@ pub enum Trash {
     },
 }
 
+#[derive(Debug, Args)]
+pub struct Clone {
+    pub machine: String,
+    /// Name of the clone
+    pub new: String,
+    /// Stand on the original's disks: ready at once (the default)
+    #[arg(long, conflicts_with = "full")]
+    pub linked: bool,
+    /// Copy the disks
+    #[arg(long)]
+    pub full: bool,
+    /// Clone this snapshot instead of the present
+    #[arg(long, value_name = "S")]
+    pub snapshot: Option<String>,
+    /// Start it when it is ready
+    #[arg(long)]
+    pub start: bool,
+    /// Print the job's id and return
+    #[arg(long)]
+    pub detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Take {
+    /// One machine and a name, or several machines that are cut at one instant
+    #[arg(value_name = "MACHINE|NAME", required_unless_present_any = ["tag", "network"])]
+    pub words: Vec<String>,
+    /// Name; then all words are machines
+    #[arg(long)]
+    pub name: Option<String>,
+    /// All machines with this tag, at one instant
+    #[arg(long, value_name = "T")]
+    pub tag: Option<String>,
+    /// All machines on this network, at one instant
+    #[arg(long, value_name = "NET")]
+    pub network: Option<String>,
+    /// Only the disks
+    #[arg(long)]
+    pub no_memory: bool,
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub notes: String,
+    /// No rule removes it
+    #[arg(long)]
+    pub keep: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Snapshot {
     /// Take a snapshot, with memory if the machine runs
-    Take {
-        machine: String,
-        name: Option<String>,
-        /// Only the disks
-        #[arg(long)]
-        no_memory: bool,
-        #[arg(long, value_name = "TEXT", default_value = "")]
-        notes: String,
-    },
+    Take(Take),
     /// List snapshots as a tree
     List { machine: String },
     /// Show one snapshot
@@ -357,6 +408,9 @@ pub enum Snapshot {
         /// Throw the present away
         #[arg(long)]
         discard: bool,
+        /// Only the disks: the guest boots
+        #[arg(long)]
+        no_memory: bool,
         /// Say what would happen and do nothing
         #[arg(long)]
         dry_run: bool,
@@ -369,6 +423,29 @@ pub enum Snapshot {
         /// Notes
         #[arg(long, value_name = "TEXT")]
         notes: Option<String>,
+    },
+    /// Keep a snapshot whatever the rules for automatic ones say
+    Keep {
+        machine: String,
+        snapshot: String,
+        /// Rules may remove it again
+        #[arg(long)]
+        off: bool,
+    },
+    /// Say what differs between a snapshot and another, or the present
+    Compare {
+        machine: String,
+        snapshot: String,
+        other: Option<String>,
+    },
+    /// Drop a snapshot's memory and keep its disks
+    DropMemory { machine: String, snapshot: String },
+    /// Merge images that nobody needs by themselves, and compress saved memory
+    Tidy {
+        machine: String,
+        /// Print the job's id and return
+        #[arg(long)]
+        detach: bool,
     },
     /// Delete a snapshot; its children live on
     Delete {

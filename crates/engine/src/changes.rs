@@ -18,9 +18,20 @@ pub(crate) const KEYS: &[&str] = &[
     "firmware",
     "accelerator",
     "clock",
+    "snapshots.every",
+    "snapshots.before-start",
+    "snapshots.keep",
 ];
 /// Keys that take effect without the guest noticing.
-const ANY_TIME: &[&str] = &["notes", "tags"];
+const ANY_TIME: &[&str] = &[
+    "notes",
+    "tags",
+    "snapshots.every",
+    "snapshots.before-start",
+    "snapshots.keep",
+];
+/// Most hours between two automatic snapshots, and most of them that are kept.
+const SCHEDULE_MAX: u32 = 1000;
 const NOTES_MAX_CHARS: usize = 20_000;
 const TAGS_MAX: usize = 32;
 
@@ -79,6 +90,19 @@ impl Engine {
                 ),
             )
             .with_hint(format!("Stop it first: nestbox stop {}", shell_word(&spec.name))));
+        }
+        if hardware && spec.suspended.is_some() {
+            return Err(Error::conflict(
+                "machine-suspended",
+                format!(
+                    "“{}” is suspended: its memory goes on with the same hardware only.",
+                    spec.name
+                ),
+            )
+            .with_hint(format!(
+                "Start it and shut it down, or throw its memory away: nestbox discard-state {}",
+                shell_word(&spec.name)
+            )));
         }
         self.save_spec(&handle, spec)?;
         let keys: Vec<&str> = request.changes.keys().map(String::as_str).collect();
@@ -152,6 +176,24 @@ fn apply(spec: &mut MachineSpec, key: &str, value: &Value) -> Result<()> {
                 _ => return Err(bad(key, value, "utc or local")),
             }
         }
+        "snapshots.every" => {
+            let hours = match value.as_str() {
+                Some("never" | "off") => 0,
+                _ => count(key, value, 0)?,
+            };
+            spec.auto_snapshots.every_hours = hours;
+        }
+        "snapshots.keep" => spec.auto_snapshots.keep = count(key, value, 1)?,
+        "snapshots.before-start" => {
+            spec.auto_snapshots.before_start = match value {
+                Value::Bool(on) => *on,
+                _ => match text(key, value)? {
+                    "true" | "on" | "yes" => true,
+                    "false" | "off" | "no" => false,
+                    _ => return Err(bad(key, value, "true or false")),
+                },
+            }
+        }
         _ => {
             return Err(
                 Error::not_found("setting-not-found", format!("A machine has no setting “{key}”."))
@@ -166,6 +208,23 @@ fn bad(key: &str, value: &Value, takes: &str) -> Error {
     let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     Error::usage("bad-value", format!("“{shown}” can't be the value of {key}."))
         .with_hint(format!("It takes {takes}."))
+}
+
+/// A whole number from `least` to [`SCHEDULE_MAX`].
+fn count(key: &str, value: &Value, least: u32) -> Result<u32> {
+    let number = match value {
+        Value::Number(number) => number.as_u64().and_then(|n| u32::try_from(n).ok()),
+        _ => text(key, value)?.trim().parse().ok(),
+    };
+    number
+        .filter(|n| (least..=SCHEDULE_MAX).contains(n))
+        .ok_or_else(|| {
+            bad(
+                key,
+                value,
+                &format!("a whole number from {least} to {SCHEDULE_MAX}"),
+            )
+        })
 }
 
 fn text<'a>(key: &str, value: &'a Value) -> Result<&'a str> {

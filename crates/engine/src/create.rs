@@ -5,6 +5,7 @@ use crate::hardware::{
 };
 use crate::jobs::JobHandle;
 use crate::machine::Handle;
+use crate::suspend::at_rest;
 use crate::{Engine, files, ports};
 use nestbox_catalog::{FetchUpdate, Fetched, keys, seed};
 use nestbox_disk::Backing;
@@ -115,6 +116,10 @@ impl Engine {
             medium: None,
             nics: vec![NicSpec::on_default_network()],
             ports: Vec::new(),
+            auto_snapshots: Default::default(),
+            suspended: None,
+            disposable: None,
+            origin: None,
             unknown: Default::default(),
         })
     }
@@ -162,7 +167,9 @@ impl Engine {
             self.tell_machine(EventKind::MachineRemoved, &handle, None);
         }
         let library = self.library();
-        let undone = files::remove_folder(self.folder(id).path()).and_then(|()| library.remove_machine(id));
+        let undone = files::remove_folder(self.folder(id).path())
+            .and_then(|()| library.remove_machine(id))
+            .and_then(|()| self.refresh_clones());
         match (undone, journal) {
             (Ok(()), Some(journal)) => {
                 if let Err(error) = library.finish(journal) {
@@ -213,7 +220,7 @@ impl Engine {
             }
             {
                 let mut cell = handle.write();
-                cell.state = MachineState::Stopped;
+                cell.state = at_rest(&cell.spec);
                 if !start {
                     cell.job = None;
                 }
@@ -223,7 +230,7 @@ impl Engine {
             if start {
                 job.step("start", StepState::Running, None);
                 result = match handle.lock().await {
-                    Ok(_guard) => engine.start_locked(&handle, None).await,
+                    Ok(_guard) => engine.start_locked(&handle, None, false).await,
                     Err(error) => Err(error),
                 };
                 handle.write().job = None;
@@ -272,10 +279,10 @@ impl Engine {
         steps: &[(&str, &str)],
         start: bool,
     ) -> Result<JobHandle> {
-        let verb = if kind == JobKind::Import {
-            "Import"
-        } else {
-            "Create"
+        let verb = match kind {
+            JobKind::Import => "Import",
+            JobKind::Clone => "Clone to",
+            _ => "Create",
         };
         let mut steps = steps.to_vec();
         if start {

@@ -81,7 +81,10 @@ fn check_names(spec: &MachineSpec) -> Result<()> {
             .all(|part| matches!(part, std::path::Component::Normal(_)))
     };
     let key = spec.user.as_ref().and_then(|user| user.private_key.as_deref());
-    let good = spec.disks.iter().all(|disk| is_plain_name(&disk.image))
+    let disposable = spec.disposable.iter();
+    let goes_back_to = disposable.flat_map(|d| d.disks.iter().map(|disk| &disk.image).chain(&d.nvram));
+    let good = goes_back_to.into_iter().all(|name| is_plain_name(name))
+        && spec.disks.iter().all(|disk| is_plain_name(&disk.image))
         && spec.nvram.iter().all(|name| is_plain_name(name))
         && spec.seed.iter().all(|name| is_plain_name(name))
         && key.is_none_or(|path| !path.is_empty() && inside(path));
@@ -181,6 +184,19 @@ pub(crate) fn allocated_bytes(path: &Path) -> u64 {
         .flatten()
         .map(|entry| allocated_bytes(&entry.path()))
         .sum()
+}
+
+/// Copies the plain files of a folder, private as they are, into a new private folder.
+pub(crate) fn copy_private_files(from: &Path, to: &Path) -> Result<()> {
+    make_private_folder(to)?;
+    let failed = |error: std::io::Error| Error::io("copy a machine's files", from, &error);
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).map_err(failed)?;
+        }
+    }
+    sync_folder(to)
 }
 
 /// Removes a file that may already be gone.

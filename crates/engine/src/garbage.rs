@@ -67,6 +67,17 @@ impl Engine {
         if let Some(name) = &spec.nvram {
             need(folder.nvram_image(name), None)?;
         }
+        if let Some(before) = &spec.disposable {
+            for disk in &before.disks {
+                need(folder.disk_image(&disk.image), linked(&disk.id))?;
+            }
+            if let Some(name) = &before.nvram {
+                need(folder.nvram_image(name), None)?;
+            }
+        }
+        for path in self.images_needed_elsewhere(&spec.id)?.into_keys() {
+            need(path, None)?;
+        }
         for record in &living {
             for disk in &record.disks {
                 let own = record

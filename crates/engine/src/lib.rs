@@ -7,9 +7,14 @@
 //!
 //! Absent on purpose: HTTP, the command line's words, anything about windows.
 
+mod auto;
 mod changes;
+mod clone;
+mod clones;
+mod compare;
 mod console;
 mod create;
+mod delete;
 mod doctor;
 mod events;
 mod files;
@@ -21,13 +26,18 @@ mod library;
 mod lifecycle;
 mod machine;
 mod media;
+mod pack;
 mod ports;
 mod recover;
 mod restore;
 mod screen;
 mod settings;
 mod snapshots;
+mod space;
 mod stats;
+mod suspend;
+mod take;
+mod tidy;
 mod trash;
 
 pub use console::{Console, ConsoleOutput};
@@ -60,6 +70,8 @@ pub(crate) struct Inner {
     settings: settings::Settings,
     stats: stats::Sampler,
     machines: RwLock<HashMap<MachineId, Arc<Handle>>>,
+    /// Who stands on whose images.
+    clones: RwLock<Vec<clones::Link>>,
     started_at: OffsetDateTime,
     notices: RwLock<Vec<String>>,
     trash: tokio::sync::Mutex<()>,
@@ -85,6 +97,7 @@ impl Engine {
             settings,
             stats: stats::Sampler::default(),
             machines: RwLock::default(),
+            clones: RwLock::default(),
             started_at: OffsetDateTime::now_utc(),
             notices: RwLock::new(notices),
             trash: tokio::sync::Mutex::default(),
@@ -95,8 +108,11 @@ impl Engine {
         engine.recover().await?;
         engine.sweep_trash();
         engine.load_machines().await?;
+        engine.refresh_clones()?;
         engine.recover_snapshots().await?;
         engine.spawn_sampler();
+        engine.spawn_schedule();
+        engine.tidy_all();
         Ok(engine)
     }
 

@@ -1,6 +1,7 @@
 //! Opening, checking and rebuilding the library. The folders are the truth, SQLite is the index.
 
 use crate::machine::Handle;
+use crate::suspend::at_rest;
 use crate::{Engine, files};
 use nestbox_model::layout::{Layout, MachineFolder};
 use nestbox_model::{
@@ -179,7 +180,7 @@ impl Engine {
             let state = if broken.is_some() {
                 MachineState::Broken
             } else {
-                MachineState::Stopped
+                at_rest(&spec)
             };
             let handle = Arc::new(Handle::new(spec, state));
             {
@@ -190,8 +191,27 @@ impl Engine {
             self.add_handle(handle.clone());
             // A broken one too: its process may still run.
             self.adopt(&handle).await;
+            self.settle_between_runs(&handle).await;
         }
         Ok(())
+    }
+
+    /// What a service that died left between two states of a machine.
+    async fn settle_between_runs(&self, handle: &Arc<Handle>) {
+        let spec = handle.spec();
+        match (handle.session(), spec.suspended.is_some()) {
+            // It was being woken: its memory is still good, since the guest never ran.
+            (Ok(session), true) => {
+                self.end_quietly(handle, &session).await;
+                self.set_state(handle, at_rest(&spec), None);
+            }
+            (Err(_), false) if spec.disposable.is_some() => {
+                if let Err(error) = self.end_disposable(handle) {
+                    tracing::warn!(%error, machine = %handle.id, "what a disposable run wrote is still there");
+                }
+            }
+            _ => {}
+        }
     }
 
     fn reindex(&self, spec: &MachineSpec) {
@@ -362,7 +382,7 @@ impl Engine {
                     handle
                 }
                 None => {
-                    let handle = Arc::new(Handle::new(spec.clone(), MachineState::Stopped));
+                    let handle = Arc::new(Handle::new(spec.clone(), at_rest(spec)));
                     self.add_handle(handle.clone());
                     self.adopt(&handle).await;
                     handle

@@ -5,8 +5,8 @@ use crate::{Engine, files, ports};
 use nestbox_accel::Choice;
 use nestbox_disk::ChainLink;
 use nestbox_model::{
-    Accelerator, AcceleratorChoice, CommandShown, Error, EventKind, Firmware, Logs, Machine, MachineSpec,
-    MachineState, Result,
+    Accelerator, AcceleratorChoice, Arch, CommandShown, Error, EventKind, Firmware, Logs, Machine,
+    MachineSpec, MachineState, Result,
 };
 use nestbox_qemu::{DiskPlan, ImageRef, MachinePlan, NicPlan, RunState, Session, SessionEvent, firmware};
 use std::path::Path;
@@ -19,14 +19,20 @@ const SHUT_DOWN_PATIENCE: Duration = Duration::from_secs(90);
 const LOG_TAIL_BYTES: u64 = 256 << 10;
 
 impl Engine {
-    /// Starts a machine and returns when its guest runs. `accelerator` overrides the machine's own choice once.
+    /// Starts a machine and returns when its guest runs; a suspended one goes on where it was. `accelerator` overrides
+    /// the machine's own choice once. What a `disposable` run writes is thrown away when it ends.
     ///
     /// # Errors
-    /// `machine-running`, `machine-busy`; whatever hinders the hypervisor, with the way out.
-    pub async fn start(&self, wanted: MachineRef<'_>, accelerator: Option<Accelerator>) -> Result<Machine> {
+    /// `machine-running`, `machine-busy`, `machine-suspended`; whatever hinders the hypervisor, with the way out.
+    pub async fn start(
+        &self,
+        wanted: MachineRef<'_>,
+        accelerator: Option<Accelerator>,
+        disposable: bool,
+    ) -> Result<Machine> {
         let handle = self.find(wanted)?;
         let _guard = handle.lock_ready().await?;
-        self.start_locked(&handle, accelerator).await?;
+        self.start_locked(&handle, accelerator, disposable).await?;
         Ok(self.view(&handle))
     }
 
@@ -34,6 +40,7 @@ impl Engine {
         &self,
         handle: &Arc<Handle>,
         accelerator: Option<Accelerator>,
+        disposable: bool,
     ) -> Result<()> {
         let state = handle.state();
         if state.is_active() {
@@ -50,19 +57,60 @@ impl Engine {
             )
             .with_hint("Run: nestbox library check"));
         }
-        self.set_state(handle, MachineState::Starting, None);
+        let suspended = handle.read().spec.suspended.clone();
+        if suspended.is_some() && (disposable || accelerator.is_some()) {
+            return Err(Error::conflict(
+                "machine-suspended",
+                format!("“{}” is suspended, and goes on only as it was.", handle.name()),
+            )
+            .with_hint(format!(
+                "Start it without options, or throw its memory away first: nestbox discard-state {}",
+                shell_word(&handle.name())
+            )));
+        }
         let began = std::time::Instant::now();
-        match self.launch(handle, accelerator, None).await {
+        if let Some(suspended) = suspended {
+            self.set_state(handle, MachineState::Starting, None);
+            return self.wake(handle, suspended).await;
+        }
+        self.snapshot_before_start(handle).await?;
+        self.set_state(handle, MachineState::Starting, None);
+        let launched = async {
+            if disposable {
+                self.begin_disposable(handle).await?;
+            }
+            self.launch(handle, accelerator, None).await
+        };
+        match launched.await {
             Ok(_) => {
                 let message = format!("Started in {:.1} s", began.elapsed().as_secs_f64());
                 self.tell_machine(EventKind::MachineState, handle, Some(message));
                 Ok(())
             }
             Err(error) => {
+                self.end_disposable(handle)?;
                 self.set_state(handle, MachineState::Stopped, Some(error.message.clone()));
                 Err(error)
             }
         }
+    }
+
+    /// Before a running guest is ended for the memory of `file`, or a process is made for it.
+    ///
+    /// # Errors
+    /// `memory-unfit` with both versions; `memory-damaged`.
+    pub(crate) async fn check_memory_fits(&self, arch: Arch, ram: u64, file: &Path) -> Result<()> {
+        let path = file.to_owned();
+        let note = tokio::task::spawn_blocking(move || nestbox_qemu::memory_note(&path))
+            .await
+            .map_err(|e| {
+                Error::failed(
+                    "internal",
+                    format!("Looking at the memory ended unexpectedly: {e}."),
+                )
+            })??;
+        let capabilities = self.0.backend.capabilities(arch).await?;
+        nestbox_qemu::memory_fits(&note, &capabilities, ram)
     }
 
     /// Makes the process. With `memory`, it goes on from that file (the guest is left paused for the caller). When
@@ -347,6 +395,9 @@ impl Engine {
                 MachineState::Stopped
             };
             cell.reason = broken.map(|error| error.message).or_else(|| reason.clone());
+        }
+        if let Err(error) = self.end_disposable(handle) {
+            tracing::warn!(%error, machine = %handle.id, "what a disposable run wrote is still there");
         }
         let message = match reason {
             Some(reason) => format!("Ended: {reason}"),

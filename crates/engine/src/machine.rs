@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
+use tokio_util::sync::CancellationToken;
 
 /// How long an operation waits for the one before it.
 const BUSY_WAIT: Duration = Duration::from_secs(20);
@@ -24,6 +25,8 @@ pub type MachineRef<'a> = &'a str;
 pub(crate) struct Handle {
     pub id: MachineId,
     operation: Arc<Mutex<()>>,
+    /// Work in the background that waits for the lock or has it, and gives way.
+    background: std::sync::Mutex<Option<CancellationToken>>,
     gone: AtomicBool,
     cell: RwLock<Cell>,
 }
@@ -49,6 +52,7 @@ impl Handle {
         Self {
             id: spec.id.clone(),
             operation: Arc::default(),
+            background: std::sync::Mutex::default(),
             gone: AtomicBool::new(false),
             cell: RwLock::new(Cell {
                 spec,
@@ -123,7 +127,45 @@ impl Handle {
         self.operation.clone().try_lock_owned().ok()
     }
 
+    /// The operation lock for work that can be broken off: any other operation cancels the token that comes with it.
+    ///
+    /// # Errors
+    /// `cancelled` when `job` is; the machine is gone.
+    pub async fn lock_in_background(
+        &self,
+        job: &CancellationToken,
+    ) -> Result<(BackgroundGuard<'_>, CancellationToken)> {
+        loop {
+            let token = job.child_token();
+            *self.background() = Some(token.clone());
+            let guard = tokio::select! {
+                guard = self.operation.lock() => guard,
+                () = job.cancelled() => return Err(Error::cancelled()),
+            };
+            if self.gone.load(Ordering::Acquire) {
+                return Err(not_there(&self.name()));
+            }
+            // Somebody came while this waited: they first.
+            if !token.is_cancelled() {
+                let guard = BackgroundGuard {
+                    handle: self,
+                    _turn: guard,
+                };
+                return Ok((guard, token));
+            }
+            drop(guard);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn background(&self) -> std::sync::MutexGuard<'_, Option<CancellationToken>> {
+        self.background.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn wait_for_turn(&self) -> Result<MutexGuard<'_, ()>> {
+        if let Some(background) = self.background().as_ref() {
+            background.cancel();
+        }
         match tokio::time::timeout(BUSY_WAIT, self.operation.lock()).await {
             Ok(guard) => Ok(guard),
             Err(_) => Err(self.busy()),
@@ -149,6 +191,18 @@ impl Handle {
             Some(job) => error.with_detail("job", job.as_str()),
             None => error,
         }
+    }
+}
+
+/// The operation lock in the hands of background work.
+pub(crate) struct BackgroundGuard<'a> {
+    handle: &'a Handle,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Drop for BackgroundGuard<'_> {
+    fn drop(&mut self) {
+        *self.handle.background() = None;
     }
 }
 
@@ -359,6 +413,11 @@ impl Engine {
             user: spec.user.clone(),
             ways_in: ways_in(spec, &folder),
             job: cell.job.clone(),
+            auto_snapshots: spec.auto_snapshots,
+            disposable: spec.disposable.is_some(),
+            suspended_at: spec.suspended.as_ref().map(|suspended| suspended.at),
+            origin: spec.origin.clone(),
+            needed_by: self.clones_of(&handle.id),
             settable: crate::changes::KEYS.iter().map(|key| (*key).to_owned()).collect(),
         }
     }

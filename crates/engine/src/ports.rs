@@ -49,6 +49,11 @@ pub(crate) fn free_ssh_forward(engine: &Engine) -> Result<PortForward> {
     })
 }
 
+/// A free port of this computer for a forward that another machine has already.
+pub(crate) fn free_for(engine: &Engine, forward: PortForward) -> Result<u16> {
+    free_port(engine, forward.protocol, forward.host.max(1024))
+}
+
 /// Before a start: a taken port is an error that names a free one, except that the automatic SSH forward just moves.
 pub(crate) fn settle_before_start(engine: &Engine, handle: &Handle) -> Result<()> {
     let mut spec = handle.spec();

@@ -2,7 +2,7 @@
 
 use crate::machine::Handle;
 use crate::{Engine, files};
-use nestbox_model::{MachineId, MachineSpec, Result, SnapshotId};
+use nestbox_model::{MachineId, MachineSpec, Result, SnapshotId, Suspended};
 use nestbox_store::JournalEntry;
 use std::sync::Arc;
 
@@ -45,10 +45,28 @@ impl Engine {
         let images: Vec<String> = field(entry, "images");
         match entry.op.as_str() {
             "snapshot-take" => self.recover_take(handle, entry, &images).await,
-            "snapshot-restore" => self.sweep(handle, &images),
+            "snapshot-restore" | "disposable-start" => self.sweep(handle, &images),
+            "suspend" => self.recover_suspend(handle, field(entry, "suspended")).await,
+            "merge" => self.recover_merge(handle, entry).await,
             "snapshot-delete" => self.finish_delete(handle, &field::<Vec<SnapshotId>>(entry, "snapshots")),
             _ => Ok(()),
         }
+    }
+
+    /// Memory that is there whole is good: the guest has not run since. A process that still lives only waits to end.
+    async fn recover_suspend(&self, handle: &Arc<Handle>, suspended: Option<Suspended>) -> Result<()> {
+        let folder = self.folder(&handle.id).suspended();
+        if handle.read().spec.suspended.is_some() {
+            return Ok(());
+        }
+        let Some(suspended) = suspended.filter(|_| folder.memory().exists()) else {
+            self.go_on_after_freeze(handle, true).await;
+            return files::remove_folder(folder.path());
+        };
+        if let Ok(session) = handle.session() {
+            self.end_quietly(handle, &session).await;
+        }
+        self.now_suspended(handle, suspended)
     }
 
     async fn recover_take(

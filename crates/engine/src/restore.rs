@@ -1,19 +1,25 @@
 //! Restoring a snapshot: the present is kept first, then a new process goes on from fresh overlays.
 
-use crate::machine::{Handle, MachineRef};
+use crate::compare::differences_said;
+use crate::machine::{Handle, MachineRef, shell_word};
 use crate::snapshots::Overlays;
 use crate::{Engine, files};
 use nestbox_model::{
     DiskId, Error, EventKind, MachineSpec, MachineState, RestoreRequest, Restored, Result, Snapshot,
-    SnapshotRecord, SnapshotRequest,
+    SnapshotKind, SnapshotRecord, SnapshotRequest,
 };
 use serde_json::json;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 impl Engine {
     /// Restores a snapshot. Unless `discard`, what would be lost is kept as a snapshot of its own first (“Before
-    /// restore”); restoring that one is the undo. A snapshot with memory goes on running (or paused, as it was); one
-    /// without boots if the machine was on.
+    /// restore”); restoring that one is the undo. A snapshot with memory goes on running (or paused, as it was), unless
+    /// only the disks are wanted; one without boots if the machine was on.
+    ///
+    /// # Errors
+    /// `memory-unfit`, `memory-missing`, `memory-damaged`: said before anything is touched; restoring only the disks is
+    /// the way out. `base-missing`: a file that the snapshot stands on is not there.
     pub async fn restore_snapshot(
         &self,
         wanted: MachineRef<'_>,
@@ -24,13 +30,12 @@ impl Engine {
         let _guard = handle.lock_ready().await?;
         let (record, _) = self.find_snapshot(&handle, snapshot)?;
         let folder = self.folder(&handle.id);
-        if record.memory && !folder.snapshot(&record.id).memory().exists() {
-            return Err(Error::failed(
-                "memory-missing",
-                format!("The memory file of “{}” is not there any more.", record.name),
-            )
-            .with_detail("path", folder.snapshot(&record.id).memory().display().to_string()));
-        }
+        let with_memory = record.memory && request.memory != Some(false);
+        let memory = if with_memory {
+            Some(self.fitting_memory(&handle, &record).await?)
+        } else {
+            None
+        };
         // Read before the guest ends: a snapshot that can't be restored costs nothing.
         for disk in &record.disks {
             let linked = record
@@ -42,6 +47,7 @@ impl Engine {
             self.chain(&folder.disk_image(&disk.image), linked)?;
         }
         let was_active = handle.state().is_active();
+        let notes = differences_said(&handle.spec(), &record);
         let kept = if request.discard {
             None
         } else {
@@ -58,14 +64,34 @@ impl Engine {
             &handle,
             Some(format!("Restored “{}”", record.name)),
         );
-        if record.memory || was_active {
-            self.go_on(&handle, &record).await?;
+        if memory.is_some() || was_active {
+            self.go_on(&handle, &record, memory.as_deref()).await?;
         } else {
             self.set_state(&handle, MachineState::Stopped, None);
         }
         Ok(Restored {
             machine: self.view(&handle),
             kept,
+            notes,
+        })
+    }
+
+    /// The snapshot's memory, unpacked and known to fit.
+    async fn fitting_memory(&self, handle: &Handle, record: &SnapshotRecord) -> Result<PathBuf> {
+        let fitting = async {
+            let memory = self
+                .ready_memory(&self.folder(&handle.id).snapshot(&record.id))
+                .await?;
+            self.check_memory_fits(record.spec.arch, record.spec.memory, &memory)
+                .await?;
+            Ok(memory)
+        };
+        fitting.await.map_err(|error: Error| {
+            error.with_hint(format!(
+                "Nothing was changed. Restore only its disks: nestbox snapshot restore --no-memory {} {}",
+                shell_word(&handle.name()),
+                shell_word(&record.name)
+            ))
         })
     }
 
@@ -110,12 +136,24 @@ impl Engine {
         let request = SnapshotRequest {
             name: Some("Before restore".into()),
             notes: format!("Kept when “{}” was restored.", target.name),
-            memory: None,
+            ..SnapshotRequest::default()
         };
-        Ok(Some(self.take_locked(handle, request, true).await?.snapshot))
+        let taken = self
+            .take_locked(handle, request, SnapshotKind::BeforeRestore.into())
+            .await?;
+        Ok(Some(taken.snapshot))
     }
 
     async fn end_for_restore(&self, handle: &Arc<Handle>) -> Result<()> {
+        // Memory of a suspended machine goes with the present that it belongs to; if that is kept, so is it.
+        if handle.read().spec.suspended.is_some() {
+            let spec = MachineSpec {
+                suspended: None,
+                ..handle.spec()
+            };
+            self.save_spec(handle, spec)?;
+            files::remove_folder(self.folder(&handle.id).suspended().path())?;
+        }
         if let Ok(session) = handle.session() {
             {
                 // The watcher must not report this end as the machine's.
@@ -135,11 +173,13 @@ impl Engine {
     }
 
     /// Starts the restored machine, from its memory if it has one.
-    async fn go_on(&self, handle: &Arc<Handle>, record: &SnapshotRecord) -> Result<()> {
+    async fn go_on(
+        &self,
+        handle: &Arc<Handle>,
+        record: &SnapshotRecord,
+        memory: Option<&Path>,
+    ) -> Result<()> {
         self.set_state(handle, MachineState::Starting, None);
-        let memory = record
-            .memory
-            .then(|| self.folder(&handle.id).snapshot(&record.id).memory());
         let launched = async {
             // Memory needs the accelerator it was saved under; where that is the usual choice, it is no request.
             let (arch, own) = {
@@ -155,8 +195,8 @@ impl Engine {
                 .map(|choice| choice.accelerator);
             let needed = record
                 .accelerator
-                .filter(|accelerator| Some(*accelerator) != usual);
-            let session = self.launch(handle, needed, memory.as_deref()).await?;
+                .filter(|accelerator| memory.is_some() && Some(*accelerator) != usual);
+            let session = self.launch(handle, needed, memory).await?;
             if memory.is_some() {
                 if !record.paused {
                     session.resume().await?;
@@ -189,7 +229,8 @@ impl Engine {
     }
 }
 
-/// The hardware of the snapshot with its frozen images; name, notes, tags and port forwards stay as they are now.
+/// The hardware of the snapshot with its frozen images; name, notes, tags, port forwards and rules for automatic
+/// snapshots stay as they are now.
 fn frozen_spec(record: &SnapshotRecord, present: &MachineSpec) -> MachineSpec {
     let mut spec = record.spec.clone();
     // Who it is stays as it is, whatever the record says.
@@ -200,6 +241,10 @@ fn frozen_spec(record: &SnapshotRecord, present: &MachineSpec) -> MachineSpec {
     spec.notes.clone_from(&present.notes);
     spec.tags.clone_from(&present.tags);
     spec.ports.clone_from(&present.ports);
+    spec.auto_snapshots = present.auto_snapshots;
+    spec.origin.clone_from(&present.origin);
+    spec.suspended = None;
+    spec.disposable = None;
     spec.nvram.clone_from(&record.nvram);
     spec.disks
         .retain(|disk| record.disks.iter().any(|frozen| frozen.id == disk.id));

@@ -3,8 +3,8 @@
 use crate::machine::{Handle, MachineRef, shell_word};
 use crate::{Engine, files};
 use nestbox_model::{
-    Error, EventKind, Machine, MachineId, MachineSpec, MachineState, Result, TrashEmptied, TrashEntry,
-    free_name, validate_name,
+    Error, EventKind, Machine, MachineId, MachineSpec, Result, TrashEmptied, TrashEntry, free_name,
+    validate_name,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -52,6 +52,7 @@ impl Engine {
             )
             .with_hint(format!("Stop it first: nestbox stop {}", shell_word(&name))));
         }
+        self.check_no_clones(&handle)?;
         let spec = handle.spec();
         let _turn = self.0.trash.lock().await;
         let (here, there) = (self.folder(&spec.id), self.layout().trashed(&spec.id));
@@ -78,6 +79,7 @@ impl Engine {
         library.set_trashed(&spec.id, Some(entry.deleted_at))?;
         library.finish(journal)?;
         self.drop_handle(&spec.id);
+        self.refresh_clones()?;
         self.tell_machine(
             EventKind::MachineRemoved,
             &handle,
@@ -144,9 +146,11 @@ impl Engine {
         library.set_trashed(&spec.id, None)?;
         library.finish(journal)?;
         let count = library.snapshot_counts()?.get(&spec.id).copied().unwrap_or(0);
-        let handle = Arc::new(Handle::new(spec, MachineState::Stopped));
+        let state = crate::suspend::at_rest(&spec);
+        let handle = Arc::new(Handle::new(spec, state));
         handle.write().snapshot_count = count;
         self.add_handle(handle.clone());
+        self.refresh_clones()?;
         self.tell_machine(
             EventKind::MachineAdded,
             &handle,
@@ -165,6 +169,7 @@ impl Engine {
             for entry in &removed {
                 self.remove_for_good(&entry.id).await?;
             }
+            self.refresh_clones()?;
             self.tell(EventKind::TrashChanged);
         }
         Ok(TrashEmptied {

@@ -15,6 +15,8 @@ pub enum JobKind {
     SnapshotRestore,
     SnapshotDelete,
     LibraryCheck,
+    Clone,
+    Tidy,
 }
 
 /// Life of a job.

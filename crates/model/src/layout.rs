@@ -10,7 +10,8 @@
 //!     machine.toml        the spec: the truth
 //!     disks/<uuid>.qcow2  the active images and those snapshots froze
 //!     nvram/<uuid>.qcow2  UEFI variables, likewise
-//!     snapshots/<id>/     snapshot.toml, memory, screenshot.png
+//!     snapshots/<id>/     snapshot.toml, memory (or memory.zst), screenshot.png
+//!     suspended/          memory of a machine that was suspended
 //!     ssh/id_ed25519[.pub]
 //!     seed.img            cloud-init NoCloud seed (vfat, label CIDATA)
 //!     logs/qemu.log, logs/serial.log
@@ -163,6 +164,10 @@ impl MachineFolder {
     pub fn snapshot(&self, id: &SnapshotId) -> SnapshotFolder {
         SnapshotFolder(self.snapshots().join(id.as_str()))
     }
+    /// Where a suspended machine's memory is, laid out as a snapshot's.
+    pub fn suspended(&self) -> SnapshotFolder {
+        SnapshotFolder(self.0.join("suspended"))
+    }
     pub fn ssh(&self) -> PathBuf {
         self.0.join("ssh")
     }
@@ -194,6 +199,10 @@ impl SnapshotFolder {
     }
     pub fn memory(&self) -> PathBuf {
         self.0.join("memory")
+    }
+    /// The memory file compressed; never beside a complete [`Self::memory`] for longer than a step.
+    pub fn packed_memory(&self) -> PathBuf {
+        self.0.join("memory.zst")
     }
     pub fn screenshot(&self) -> PathBuf {
         self.0.join("screenshot.png")

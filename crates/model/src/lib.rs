@@ -31,11 +31,15 @@ pub use job::{Job, JobKind, JobState, Step, StepState};
 pub use machine::{Disk, Machine, MachineState, Medium, Nic, Usage, WaysIn};
 pub use name::{free_name, validate_name};
 pub use request::{
-    ActivityEntry, ChangeRequest, CommandShown, CreateRequest, CreateSource, HostUsage, JobStarted,
-    LibraryProblem, LibraryReport, Logs, PortList, RestoreRequest, Restored, ServiceInfo, SnapshotList,
-    SnapshotRequest, SnapshotTaken, SnapshotsDeleted, Stats, TrashEmptied, TrashEntry,
+    ActivityEntry, ChangeRequest, CloneRequest, CloneStarted, CommandShown, ComparedPoint, Comparison,
+    CreateRequest, CreateSource, DiskDifference, HostUsage, JobStarted, LibraryProblem, LibraryReport, Logs,
+    MachineSnapshot, PortList, RestoreRequest, Restored, ServiceInfo, SettingDifference, SnapshotList,
+    SnapshotRequest, SnapshotTaken, SnapshotsDeleted, SpaceAction, SpaceItem, SpaceKind, SpaceReport, Stats,
+    TakenTogether, TogetherRequest, TrashEmptied, TrashEntry,
 };
-pub use snapshot::{Snapshot, SnapshotDisk, SnapshotRecord};
+pub use snapshot::{
+    AutoSnapshots, CloneOrigin, Disposable, Snapshot, SnapshotDisk, SnapshotKind, SnapshotRecord, Suspended,
+};
 pub use spec::{
     AcceleratorChoice, DiskSpec, DisplaySpec, GuestUser, ImageFormat, LinkState, MACHINE_FILE_VERSION,
     MachineSpec, MediumSpec, NicSpec, PortForward, Protocol,

@@ -1,8 +1,8 @@
 //! A machine as the API shows it: its spec joined with what is observed.
 
 use crate::{
-    Accelerator, AcceleratorChoice, Arch, DiskId, Firmware, GuestUser, LinkState, MachineId, NicId,
-    PortForward, SnapshotId,
+    Accelerator, AcceleratorChoice, Arch, AutoSnapshots, CloneOrigin, DiskId, Firmware, GuestUser, LinkState,
+    MachineId, NicId, PortForward, SnapshotId,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -125,6 +125,21 @@ pub struct Machine {
     pub ways_in: WaysIn,
     /// The job working on it, if any.
     pub job: Option<crate::JobId>,
+    /// When Nestbox takes snapshots by itself (settings `snapshots.every`, `snapshots.before-start`, `snapshots.keep`).
+    #[serde(default)]
+    pub auto_snapshots: AutoSnapshots,
+    /// This run is disposable: what the guest writes is thrown away when it ends, unless it is kept after all.
+    #[serde(default)]
+    pub disposable: bool,
+    /// Since when its memory is on disk, when it is.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub suspended_at: Option<OffsetDateTime>,
+    /// What it was cloned from.
+    #[serde(default)]
+    pub origin: Option<CloneOrigin>,
+    /// Names of the linked clones whose disks stand on its images.
+    #[serde(default)]
+    pub needed_by: Vec<String>,
     /// Keys that `set` takes.
     pub settable: Vec<String>,
 }

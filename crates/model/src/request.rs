@@ -96,6 +96,195 @@ pub struct SnapshotRequest {
     /// Keep the guest's memory too; unset: yes if it runs or is paused.
     #[serde(default)]
     pub memory: Option<bool>,
+    /// No rule removes it.
+    #[serde(default)]
+    pub keep: bool,
+}
+
+/// Take snapshots of several machines at one instant: by name or id, by tag, by network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TogetherRequest {
+    /// Names or ids.
+    #[serde(default)]
+    pub machines: Vec<String>,
+    /// All machines with this tag.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// All machines with a NIC on this network.
+    #[serde(default)]
+    pub network: Option<String>,
+    /// Name of each snapshot; a good one is made when unset.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Notes of each.
+    #[serde(default)]
+    pub notes: String,
+    /// Keep the memory of those that run too; unset: yes.
+    #[serde(default)]
+    pub memory: Option<bool>,
+}
+
+/// Snapshots of several machines that were cut at one instant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TakenTogether {
+    /// Shared by the snapshots.
+    pub group: String,
+    /// One for each machine.
+    pub snapshots: Vec<MachineSnapshot>,
+    /// Longest time that a guest stood still, seconds.
+    pub paused_seconds: f64,
+}
+
+/// A snapshot and whose it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MachineSnapshot {
+    /// Machine.
+    pub machine: MachineId,
+    /// Its name.
+    pub machine_name: String,
+    /// The snapshot.
+    pub snapshot: Snapshot,
+}
+
+/// Clone a machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CloneRequest {
+    /// Name of the clone; must be free.
+    pub name: String,
+    /// Clone this snapshot; unset: the present, by a snapshot of its own.
+    #[serde(default)]
+    pub snapshot: Option<String>,
+    /// An independent copy; else the clone stands on the original's images.
+    #[serde(default)]
+    pub full: bool,
+    /// Start it when it is ready.
+    #[serde(default)]
+    pub start: bool,
+}
+
+/// A clone that was made (linked), or is being made (full: `job`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CloneStarted {
+    /// The job that copies the disks of a full clone.
+    pub job: Option<Job>,
+    /// The clone.
+    pub machine: Machine,
+    /// What is new in it and what stays equal, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// What differs between two points of a machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Comparison {
+    /// The earlier side as it was asked for.
+    pub from: ComparedPoint,
+    /// The other side.
+    pub to: ComparedPoint,
+    /// Settings that differ.
+    pub settings: Vec<SettingDifference>,
+    /// Disks that differ.
+    pub disks: Vec<DiskDifference>,
+    /// Time between the two, seconds; 0 or more.
+    pub seconds_between: f64,
+}
+
+/// One side of a [`Comparison`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ComparedPoint {
+    /// `None` is the present.
+    pub id: Option<crate::SnapshotId>,
+    /// Name; “Now” for the present.
+    pub name: String,
+    /// It holds memory.
+    pub memory: bool,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+/// A setting that differs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SettingDifference {
+    /// Setting, as in `set`, or `disks`, `nics`, `ports`, `medium`.
+    pub key: String,
+    /// Text; empty where it was not there.
+    pub before: String,
+    /// Text; empty where it is not there.
+    pub after: String,
+}
+
+/// A disk that differs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DiskDifference {
+    /// Disk.
+    pub id: crate::DiskId,
+    /// At most so many bytes differ: those of the clusters written on the way from one to the other.
+    pub written: u64,
+}
+
+/// What takes space, and what could be freed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SpaceReport {
+    /// Bytes free where the library is.
+    pub free: u64,
+    /// Largest first.
+    pub items: Vec<SpaceItem>,
+}
+
+/// One thing that takes space.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SpaceItem {
+    /// What it is.
+    pub kind: SpaceKind,
+    /// Whose.
+    pub machine: Option<MachineId>,
+    /// Whose, by name.
+    pub machine_name: Option<String>,
+    /// Of which snapshot.
+    pub snapshot: Option<crate::SnapshotId>,
+    /// For people.
+    pub title: String,
+    /// Bytes on this computer's disk.
+    pub bytes: u64,
+    /// Bytes that `action` would free.
+    pub freeable: u64,
+    /// What can be done about it.
+    pub action: Option<SpaceAction>,
+    /// A sentence: why it can't be freed, or what would be lost.
+    pub note: Option<String>,
+}
+
+/// Kinds of [`SpaceItem`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpaceKind {
+    /// A snapshot's memory file.
+    Memory,
+    /// A snapshot's images.
+    Snapshot,
+    /// Images of deleted snapshots that others still stand on.
+    Leftover,
+    /// The memory of a suspended machine.
+    Suspended,
+    /// The machine's own active images.
+    Disk,
+    /// A deleted machine.
+    Trash,
+    /// Downloaded images.
+    Cache,
+}
+
+/// What frees a [`SpaceItem`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum SpaceAction {
+    DropMemory,
+    DeleteSnapshot,
+    Tidy,
+    DiscardState,
+    EmptyTrash,
+    PruneCache,
 }
 
 /// A snapshot that was just taken.
@@ -115,6 +304,9 @@ pub struct SnapshotList {
     pub current: Option<crate::SnapshotId>,
     /// Oldest first.
     pub snapshots: Vec<Snapshot>,
+    /// Images in the longest chain of the present's disks, the active one and the base included.
+    #[serde(default)]
+    pub depth: u32,
 }
 
 /// Restore a snapshot.
@@ -123,6 +315,9 @@ pub struct RestoreRequest {
     /// Throw the present away instead of keeping it as a snapshot.
     #[serde(default)]
     pub discard: bool,
+    /// `false`: only the disks, the memory stays where it is and the guest boots. Unset: memory where there is one.
+    #[serde(default)]
+    pub memory: Option<bool>,
 }
 
 /// What a restore did.
@@ -132,6 +327,9 @@ pub struct Restored {
     pub machine: Machine,
     /// The present as it was before, kept as a snapshot: restore it to undo.
     pub kept: Option<Snapshot>,
+    /// What else changed, in sentences: the hardware, a medium that is not there any more.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// What deleting snapshots did (or would do).
@@ -139,8 +337,11 @@ pub struct Restored {
 pub struct SnapshotsDeleted {
     /// Snapshots that are gone.
     pub deleted: Vec<Snapshot>,
-    /// Bytes freed.
+    /// Bytes freed at once.
     pub freed: u64,
+    /// The job that merges what others still stand on, in the background.
+    #[serde(default)]
+    pub job: Option<crate::JobId>,
 }
 
 /// A job that was started, and the machine it makes.

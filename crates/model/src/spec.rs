@@ -1,6 +1,9 @@
 //! What a machine should be: the content of `machine.toml`. Backend-neutral, versioned, complete.
 
-use crate::{Accelerator, Arch, DiskId, Error, Firmware, MachineId, NicId, SnapshotId};
+use crate::{
+    Accelerator, Arch, AutoSnapshots, CloneOrigin, DiskId, Disposable, Error, Firmware, MachineId, NicId,
+    SnapshotId, Suspended,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 use time::OffsetDateTime;
@@ -77,6 +80,18 @@ pub struct MachineSpec {
     /// Port forwards from this computer to the guest.
     #[serde(default)]
     pub ports: Vec<PortForward>,
+    /// When Nestbox takes snapshots by itself.
+    #[serde(default)]
+    pub auto_snapshots: AutoSnapshots,
+    /// Its memory is on disk (`suspended/memory`), and starting it goes on from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspended>,
+    /// What the guest writes is thrown away when it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disposable: Option<Disposable>,
+    /// What it was cloned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<CloneOrigin>,
     /// What newer versions wrote and this one does not know: kept as it is.
     #[serde(flatten)]
     #[schema(ignore)]

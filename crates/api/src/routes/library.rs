@@ -37,6 +37,7 @@ async fn trash(State(shared): State<Shared>) -> Answer<Trash> {
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct DryRun {
     /// Say what would happen and do nothing.
     #[serde(default)]

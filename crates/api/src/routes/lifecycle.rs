@@ -31,9 +31,12 @@ struct Start {
     /// Use this accelerator once.
     #[serde(default)]
     accelerator: Option<Accelerator>,
+    /// Throw away what the guest writes when it ends.
+    #[serde(default)]
+    disposable: bool,
 }
 
-/// Starts a machine; answers when its guest runs.
+/// Starts a machine; answers when its guest runs. A suspended one goes on where it was.
 #[utoipa::path(post, path = "/v1/machines/{machine}/start", request_body = Start, responses((status = 200, body = Machine), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
 async fn start(
     State(shared): State<Shared>,
@@ -43,7 +46,7 @@ async fn start(
     let start = body.map(|Json(start)| start).unwrap_or_default();
     // The caller may go away; a start goes on.
     let engine = shared.engine.clone();
-    answer(detached(async move { engine.start(&machine, start.accelerator).await }).await)
+    answer(detached(async move { engine.start(&machine, start.accelerator, start.disposable).await }).await)
 }
 
 /// How to stop.
@@ -100,6 +103,7 @@ pub(super) fn png(bytes: Bytes) -> Png {
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct PictureQuery {
     /// Pixels; a wider screen is scaled down.
     max_width: Option<u32>,

@@ -29,6 +29,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct TemplateQuery {
     /// Only those that come for this architecture.
     arch: Option<String>,
@@ -59,6 +60,7 @@ async fn template(State(shared): State<Shared>, Path(id): Path<String>) -> Answe
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct ListQuery {
     /// Only with this tag.
     tag: Option<String>,
@@ -140,6 +142,7 @@ async fn change(
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct DryRun {
     /// Say what would happen and do nothing.
     #[serde(default)]
@@ -204,6 +207,7 @@ async fn add_port(
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct WhichPort {
     /// Port on this computer.
     host: u16,

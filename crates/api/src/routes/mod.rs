@@ -5,7 +5,9 @@ mod lifecycle;
 mod machines;
 mod service;
 mod snapshots;
+mod timeline;
 
+use crate::describe::described;
 use crate::display::Displays;
 use nestbox_engine::Engine;
 use nestbox_model::{Error, Result};
@@ -38,12 +40,13 @@ struct Document;
 /// Every route with its description.
 pub(crate) fn all() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Document::openapi())
-        .merge(service::routes())
-        .merge(machines::routes())
-        .merge(lifecycle::routes())
-        .merge(snapshots::routes())
-        .merge(library::routes())
-        .merge(crate::sockets::routes())
+        .merge(described("service", service::routes()))
+        .merge(described("machines", machines::routes()))
+        .merge(described("lifecycle", lifecycle::routes()))
+        .merge(described("snapshots", snapshots::routes()))
+        .merge(described("timeline", timeline::routes()))
+        .merge(described("library", library::routes()))
+        .merge(described("sockets", crate::sockets::routes()))
 }
 
 /// A task of its own, so that a client that hangs up does not leave an operation half done.

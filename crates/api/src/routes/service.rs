@@ -43,6 +43,7 @@ async fn stop(State(shared): State<Shared>) -> StatusCode {
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct DoctorQuery {
     /// Test again instead of using cached verdicts.
     #[serde(default)]
@@ -56,6 +57,7 @@ async fn doctor(State(shared): State<Shared>, Query(query): Query<DoctorQuery>) 
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct StatsQuery {
     /// Only this machine.
     machine: Option<String>,

@@ -56,9 +56,12 @@ struct SnapshotChange {
     name: Option<String>,
     #[serde(default)]
     notes: Option<String>,
+    /// No rule removes it.
+    #[serde(default)]
+    keep: Option<bool>,
 }
 
-/// Renames a snapshot or changes its notes.
+/// Renames a snapshot, changes its notes, or whether rules may remove it.
 #[utoipa::path(patch, path = "/v1/machines/{machine}/snapshots/{snapshot}", request_body = SnapshotChange, responses((status = 200, body = Snapshot), (status = 404, body = ErrorBody)))]
 async fn change(
     State(shared): State<Shared>,
@@ -69,13 +72,16 @@ async fn change(
     answer(
         detached(async move {
             let (name, notes) = (change.name.as_deref(), change.notes.as_deref());
-            engine.change_snapshot(&machine, &snapshot, name, notes).await
+            engine
+                .change_snapshot(&machine, &snapshot, name, notes, change.keep)
+                .await
         })
         .await,
     )
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct DeleteQuery {
     /// Its children too.
     #[serde(default)]

@@ -27,10 +27,16 @@ fn in_state(machine: &Machine) -> String {
     format!("“{}” is {}.", machine.name, machine.state.as_str())
 }
 
-pub async fn start(client: &Client, names: &[String], wait: &Wait, output: &Output) -> Result<()> {
+pub async fn start(
+    client: &Client,
+    names: &[String],
+    disposable: bool,
+    wait: &Wait,
+    output: &Output,
+) -> Result<()> {
     let mut machines = Vec::new();
     for name in names {
-        let mut machine = client.start(name).await?;
+        let mut machine = client.start(name, disposable).await?;
         if let Some(wanted) = wait.wait {
             machine = wait::until(client, name, wanted, Duration::from_secs(wait.timeout), output).await?;
         }

@@ -5,6 +5,7 @@ mod machines;
 mod making;
 mod show;
 mod snapshots;
+mod timeline;
 
 use crate::args::{Cli, Command, Config, Jobs, Shell, Trash};
 use crate::output::Output;
@@ -35,7 +36,11 @@ async fn dispatch(command: Command, client: &Client, output: &Output) -> Result<
         Command::Import(import) => making::import(client, import, output).await,
         Command::List(list) => show::list(client, &list, output).await,
         Command::Show { machine, command } => show::machine(client, &machine, command, output).await,
-        Command::Start { machines, wait } => machines::start(client, &machines, &wait, output).await,
+        Command::Start {
+            machines,
+            disposable,
+            wait,
+        } => machines::start(client, &machines, disposable, &wait, output).await,
         Command::Stop {
             machines,
             force,
@@ -44,6 +49,11 @@ async fn dispatch(command: Command, client: &Client, output: &Output) -> Result<
         Command::Reset { machine } => machines::act(client, &machine, "reset", output).await,
         Command::Pause { machine } => machines::act(client, &machine, "pause", output).await,
         Command::Resume { machine } => machines::act(client, &machine, "resume", output).await,
+        Command::Suspend { machine } => machines::act(client, &machine, "suspend", output).await,
+        Command::DiscardState { machine } => machines::act(client, &machine, "discard-state", output).await,
+        Command::KeepChanges { machine } => machines::act(client, &machine, "keep-changes", output).await,
+        Command::Clone(clone) => timeline::clone(client, clone, output).await,
+        Command::Space => timeline::space(client, output).await,
         Command::Rename { machine, new } => machines::rename(client, &machine, &new, output).await,
         Command::Set { machine, changes } => machines::set(client, &machine, &changes, output).await,
         Command::Delete {

@@ -1,43 +1,16 @@
 //! `nestbox snapshot`.
 
-use super::Client;
+use super::{Client, timeline};
 use crate::args::Snapshot as Action;
 use crate::output::Output;
 use nestbox_model::units::format_size;
-use nestbox_model::{Result, Snapshot, SnapshotId, SnapshotList, SnapshotRequest};
+use nestbox_model::{RestoreRequest, Result, Snapshot, SnapshotId, SnapshotList};
 use serde_json::json;
 use time::macros::format_description;
 
 pub async fn run(client: &Client, action: Action, output: &Output) -> Result<()> {
     match action {
-        Action::Take {
-            machine,
-            name,
-            no_memory,
-            notes,
-        } => {
-            let request = SnapshotRequest {
-                name,
-                notes,
-                memory: no_memory.then_some(false),
-            };
-            let taken = client.take_snapshot(&machine, &request).await?;
-            output.result(&taken, |o| {
-                let pause = if taken.paused_seconds > 0.0 {
-                    format!(
-                        ", the guest stood still for {:.0} ms",
-                        taken.paused_seconds * 1000.0
-                    )
-                } else {
-                    String::new()
-                };
-                o.line(format!(
-                    "Took “{}” ({}{pause}).",
-                    taken.snapshot.name,
-                    format_size(taken.snapshot.size)
-                ));
-            });
-        }
+        Action::Take(take) => timeline::take(client, take, output).await?,
         Action::List { machine } => {
             let list = client.snapshots(&machine).await?;
             output.result(&list, |o| {
@@ -65,6 +38,11 @@ pub async fn run(client: &Client, action: Action, output: &Output) -> Result<()>
                         .into(),
                     ),
                     ("Size", format_size(snapshot.size)),
+                    (
+                        "Kept",
+                        if snapshot.keep { "until you delete it" } else { "" }.into(),
+                    ),
+                    ("Clones on it", snapshot.needed_by.join(", ")),
                     ("Picture", snapshot.screenshot.clone().unwrap_or_default()),
                     ("Notes", snapshot.notes.clone()),
                 ]);
@@ -74,8 +52,44 @@ pub async fn run(client: &Client, action: Action, output: &Output) -> Result<()>
             machine,
             snapshot,
             discard,
+            no_memory,
             dry_run,
-        } => restore(client, &machine, &snapshot, discard, dry_run, output).await?,
+        } => {
+            let request = RestoreRequest {
+                discard,
+                memory: no_memory.then_some(false),
+            };
+            restore(client, &machine, &snapshot, &request, dry_run, output).await?;
+        }
+        Action::Keep {
+            machine,
+            snapshot,
+            off,
+        } => {
+            let snapshot = client
+                .change_snapshot(&machine, &snapshot, None, None, Some(!off))
+                .await?;
+            output.result(&snapshot, |o| {
+                let rule = if off {
+                    "Rules may remove"
+                } else {
+                    "No rule removes"
+                };
+                o.line(format!("{rule} “{}”.", snapshot.name));
+            });
+        }
+        Action::Compare {
+            machine,
+            snapshot,
+            other,
+        } => timeline::compare(client, &machine, &snapshot, other.as_deref(), output).await?,
+        Action::DropMemory { machine, snapshot } => {
+            let snapshot = client.drop_memory(&machine, &snapshot).await?;
+            output.result(&snapshot, |o| {
+                o.line(format!("“{}” holds its disks only now.", snapshot.name));
+            });
+        }
+        Action::Tidy { machine, detach } => timeline::tidy(client, &machine, detach, output).await?,
         Action::Rename {
             machine,
             snapshot,
@@ -83,7 +97,7 @@ pub async fn run(client: &Client, action: Action, output: &Output) -> Result<()>
             notes,
         } => {
             let snapshot = client
-                .change_snapshot(&machine, &snapshot, Some(&new), notes.as_deref())
+                .change_snapshot(&machine, &snapshot, Some(&new), notes.as_deref(), None)
                 .await?;
             output.result(&snapshot, |o| o.line(format!("It is now “{}”.", snapshot.name)));
         }
@@ -114,10 +128,11 @@ async fn restore(
     client: &Client,
     machine: &str,
     snapshot: &str,
-    discard: bool,
+    request: &RestoreRequest,
     dry_run: bool,
     output: &Output,
 ) -> Result<()> {
+    let discard = request.discard;
     if dry_run {
         let snapshot = client.snapshot(machine, snapshot).await?;
         output.result(
@@ -133,13 +148,16 @@ async fn restore(
         );
         return Ok(());
     }
-    let restored = client.restore_snapshot(machine, snapshot, discard).await?;
+    let restored = client.restore_snapshot(machine, snapshot, request).await?;
     output.result(&restored, |o| {
         o.line(format!(
             "Restored; “{}” is {}.",
             restored.machine.name,
             restored.machine.state.as_str()
         ));
+        for note in &restored.notes {
+            o.note(note);
+        }
         if let Some(kept) = &restored.kept {
             o.note(format!(
                 "What was there before is kept as “{}”. Undo: nestbox snapshot restore {} {}",
