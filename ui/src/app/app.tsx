@@ -1,13 +1,12 @@
 import { I18nProvider } from "react-aria-components";
-import { DataProvider } from "../data";
+import { DataProvider, type DataSource } from "../data";
 import { language } from "../i18n";
-import { platform } from "../platform";
 import { Shell } from "./shell";
 
-export function App() {
+export function App({ source }: { source: DataSource }) {
   return (
     <I18nProvider locale={language()}>
-      <DataProvider platform={platform}>
+      <DataProvider source={source}>
         <Shell />
       </DataProvider>
     </I18nProvider>

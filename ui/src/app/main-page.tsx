@@ -7,19 +7,10 @@ import { Inspector } from "../features/snapshots/inspector";
 import { WelcomePage } from "../features/welcome/welcome-page";
 import { t } from "../i18n";
 import { platform } from "../platform";
-import { navigate, useRoute } from "./navigation";
+import { goHome, rememberMachine } from "./home";
+import { useRoute } from "./navigation";
 import { Page } from "./page";
 import { ActivityPage, CreatingPage, DisplayPage, DoctorPage, SettingsPage, TrashPage } from "./screens";
-
-const LAST_KEY = "nestbox.machine";
-
-function lastMachine(): string | null {
-  try {
-    return localStorage.getItem(LAST_KEY);
-  } catch {
-    return null;
-  }
-}
 
 /** The machine the address names. */
 export function useCurrentMachine(): Machine | undefined {
@@ -27,26 +18,16 @@ export function useCurrentMachine(): Machine | undefined {
   return useMachine("machine" in route ? route.machine : null);
 }
 
-/** With machines there is always one selected: the one the program was started for, the last one, the first. */
+/** Goes to a machine when the address names none that is there, and remembers the one that it names. */
 function useHomeRedirect(): void {
   const route = useRoute();
   const { data: machines } = useMachines();
   const current = useCurrentMachine();
-  const gone = "machine" in route && machines !== undefined && current === undefined;
   useEffect(() => {
-    if (!machines || !(route.page === "home" || gone)) return;
-    const wanted = platform.facts.machine;
-    const asked = wanted ? machines.find((one) => one.id === wanted || one.name === wanted) : undefined;
-    const pick = asked ?? machines.find((one) => one.id === lastMachine()) ?? machines[0];
-    navigate(pick ? { page: "machine", machine: pick.id } : { page: "home" }, true);
-  }, [machines, route, gone]);
+    if (machines) goHome(machines);
+  }, [machines, route]);
   useEffect(() => {
-    if (!current) return;
-    try {
-      localStorage.setItem(LAST_KEY, current.id);
-    } catch {
-      // Not remembered, then.
-    }
+    if (current) rememberMachine(current);
   }, [current]);
 }
 
@@ -91,7 +72,10 @@ export function MainPage({ inspector }: { inspector: boolean }) {
     return <Unreadable error={machines.error} retry={() => void machines.refetch()} />;
   }
   if (!machines.data) return <Page name={t("shell.connecting")} title={null}>{null}</Page>;
-  if (!machine) return <WelcomePage />;
+  if (!machine) {
+    // On the way to one: what would be drawn here would be gone at once.
+    return machines.data.length > 0 ? <Page name={t("app.name")} title={null}>{null}</Page> : <WelcomePage />;
+  }
   const beside = inspector ? <Inspector machine={machine} /> : null;
   if (machine.state === "creating") return <CreatingPage machine={machine} />;
   if (route.page === "edit") return <EditPage key={machine.id} machine={machine} tab={route.tab} />;

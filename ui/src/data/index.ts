@@ -5,7 +5,7 @@ export * from "./format";
 export * from "./hooks";
 export { keys } from "./keys";
 export * from "./mutations";
-export { createQueryClient, DataProvider, useClient, useConnection, useServiceEvents } from "./provider";
+export { createDataSource, createQueryClient, DataProvider, type DataSource, readAhead, useClient, useConnection, useServiceEvents } from "./provider";
 export { isOver } from "./reducer";
 export type * from "./types";
 export { useTimeLeft } from "./use-time-left";

@@ -4,6 +4,7 @@ import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, 
 import type { Platform } from "../platform/types";
 import { ApiError, type Client, createClient } from "./client";
 import { type ConnectionState, connectEvents } from "./events";
+import { keys } from "./keys";
 import type { ServiceEvent } from "./types";
 
 interface DataContextValue {
@@ -31,10 +32,31 @@ export function createQueryClient(): QueryClient {
   });
 }
 
-export function DataProvider(props: { platform: Platform; children: ReactNode }) {
-  const { platform, children } = props;
-  const [queries] = useState(createQueryClient);
-  const client = useMemo(() => createClient(platform), [platform]);
+/** Where the window's data come from. Made before anything is drawn, so that reading begins while React does. */
+export interface DataSource {
+  platform: Platform;
+  client: Client;
+  queries: QueryClient;
+}
+
+export function createDataSource(platform: Platform): DataSource {
+  return { platform, client: createClient(platform), queries: createQueryClient() };
+}
+
+/** Reads what every window shows first. Settles when the machines are there, or can't be had. */
+export async function readAhead({ client, queries }: DataSource): Promise<void> {
+  // What fails is read again by what needs it, and said there.
+  const quietly = (read: Promise<unknown>) => read.catch(() => undefined);
+  const machines = quietly(queries.query({ queryKey: keys.machines, queryFn: client.machines }));
+  void quietly(queries.query({ queryKey: keys.config, queryFn: client.config }));
+  void quietly(queries.query({ queryKey: keys.jobs, queryFn: client.jobs }));
+  void quietly(queries.query({ queryKey: keys.trash, queryFn: client.trash }));
+  await machines;
+}
+
+export function DataProvider(props: { source: DataSource; children: ReactNode }) {
+  const { source, children } = props;
+  const { platform, client, queries } = source;
   const [connection, setConnection] = useState<ConnectionState>("connecting");
   const listeners = useRef(new Set<(event: ServiceEvent) => void>());
 
