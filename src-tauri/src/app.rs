@@ -68,6 +68,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Claim::Handed => return Ok(()),
     };
     let state_file = layout.window_state().display().to_string();
+    let service = Arc::new(Service::new(layout));
+    // While the window comes up, so that the page's first request meets a service that answers.
+    tauri::async_runtime::spawn(service.clone().prepare());
     let remembered = StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED;
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_dialog::init())
@@ -77,7 +80,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
                 .with_state_flags(remembered)
                 .build(),
         )
-        .manage(Service::new(layout))
+        .manage(service)
         .manage(Arc::new(Sockets::default()))
         .manage(Clipboard::default())
         .invoke_handler(tauri::generate_handler![

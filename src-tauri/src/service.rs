@@ -2,7 +2,14 @@
 
 use nestbox_api::{Client, RawResponse, RawSocket};
 use nestbox_model::{Error, Result, layout::Layout};
-use std::{path::Path, sync::atomic::AtomicBool, sync::atomic::Ordering, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::net::UnixStream;
 
 /// Longest a request may take: taking a snapshot with much memory is the slowest.
@@ -28,6 +35,12 @@ impl Service {
             checked: AtomicBool::new(false),
             starting: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Finds the service, or starts it, before anybody asks for something.
+    pub async fn prepare(self: Arc<Self>) {
+        // What is wrong, the page's requests will say.
+        let _ = self.client().await;
     }
 
     /// A client of a service that answers.
