@@ -2,7 +2,7 @@
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 
-const SETTABLE = ["cpus", "memory", "display.resolution", "boot.order", "notes", "tags", "firmware", "accelerator", "clock"];
+const SETTABLE = ["cpus", "memory", "display.resolution", "boot.order", "notes", "tags", "firmware", "accelerator", "clock", "snapshots.every", "snapshots.before-start", "snapshots.keep"];
 const hex = (seed) => {
   let x = 2166136261;
   let out = "";
@@ -59,6 +59,12 @@ export function machine(name, state, extra = {}) {
     boot_order: [],
     accelerator_choice: "auto",
     clock_local: false,
+    auto_snapshots: { every_hours: 0, before_start: false, keep: 10 },
+    disposable: false,
+    suspended_at: state === "suspended" ? ago(95) : null,
+    origin: null,
+    needed_by: [],
+    chain_depth: 2,
     ...Object.fromEntries(Object.entries(extra).filter(([key]) => !["up", "scene"].includes(key))),
   };
 }
@@ -92,8 +98,8 @@ function machines() {
   ];
 }
 
-const snapshot = (id, name, parent, minutes, size, extra = {}) => ({
-  id, name, parent, created_at: ago(minutes), memory: false, size: Math.round(size * MIB), screenshot: `/x/${id}.png`, notes: "", automatic: false, scene: "desktop", ...extra,
+export const snapshot = (id, name, parent, minutes, size, extra = {}) => ({
+  id, name, parent, created_at: ago(minutes), memory: false, size: Math.round(size * MIB), screenshot: `/x/${id}.png`, notes: "", automatic: false, kind: "user", keep: false, paused: false, memory_size: 0, memory_packed: false, group: null, medium: null, needed_by: [], scene: "desktop", ...extra,
 });
 const DAY = 24 * 60;
 function snapshots() {
@@ -105,9 +111,51 @@ function snapshots() {
       snapshot("s3", "Toolchain ready", "s2", 4 * DAY, 2458),
       snapshot("s4", "Smaller swap", "s3", DAY + 40, 236),
       snapshot("s5", "Wayland only", "s4", DAY, 1126, { scene: "fedora" }),
-      snapshot("s6", "Before kernel upgrade", "s3", 14, 412, { memory: true, scene: "boot" }),
+      snapshot("s6", "Before kernel upgrade", "s3", 14, 412, { memory: true, memory_size: 320 * MIB, scene: "boot" }),
     ],
   };
+}
+
+/** A machine with one of each kind of snapshot. */
+function timeline() {
+  return {
+    current: "w5",
+    snapshots: [
+      snapshot("w1", "Installed", null, 9 * DAY, 1380, { scene: "alpine", keep: true, needed_by: ["Web server staging"], notes: "Straight from the image, with nothing of ours in it yet." }),
+      snapshot("w2", "Before the move to nginx, with the old certificates still in place and the log rotation off", "w1", 3 * DAY, 226, { scene: "htop" }),
+      snapshot("w3", "Friday 18:00 · 96 MB written", "w2", 2 * DAY, 410, { scene: "htop", kind: "scheduled", automatic: true, memory: true, memory_size: 314 * MIB, memory_packed: true }),
+      snapshot("w4", "Before restore", "w3", DAY, 188, { scene: "htop", kind: "before-restore", automatic: true, memory: true, memory_size: 150 * MIB }),
+      snapshot("w5", "Release 2.1", "w2", 300, 612, { scene: "htop", memory: true, memory_size: 540 * MIB, group: "g1" }),
+    ],
+  };
+}
+
+/** So many that only those in view may exist. */
+function manySnapshots() {
+  const kinds = ["user", "scheduled", "scheduled", "before-start"];
+  const list = Array.from({ length: 1000 }, (_, at) =>
+    snapshot(`m${at}`, `Point ${at}`, at === 0 ? null : `m${at % 17 === 0 ? Math.max(0, at - 25) : at - 1}`, 2_000 - at * 2, 20 + (at % 90), { kind: kinds[at % 4], automatic: at % 4 !== 0, scene: "boot" }),
+  );
+  return { current: "m999", snapshots: list };
+}
+
+export function space(list, all, trash) {
+  const item = (kind, one, snap, title, bytes, freeable, action, note = null) => ({ kind, machine: one?.id ?? null, machine_name: one?.name ?? null, snapshot: snap?.id ?? null, title, bytes, freeable, action, note });
+  const items = [];
+  for (const one of list) {
+    for (const snap of all[one.id]?.snapshots ?? []) {
+      if (snap.memory_size > 0) items.push(item("memory", one, snap, `Memory of “${snap.name}”`, snap.memory_size, snap.memory_size, "drop-memory"));
+      const needed = snap.needed_by.length > 0;
+      items.push(item("snapshot", one, snap, `Snapshot “${snap.name}”`, snap.size - snap.memory_size, needed ? 0 : snap.size - snap.memory_size, needed ? null : "delete-snapshot", needed ? `Needed by ${snap.needed_by.join(", ")}.` : null));
+    }
+    if (one.state === "suspended") items.push(item("suspended", one, null, "Saved state", 640 * MIB, 640 * MIB, "discard-state"));
+    if (one.disks.length > 0) items.push(item("disk", one, null, "Disk as it is now", one.disks[0].used, 0, null));
+  }
+  const ubuntu = list.find((one) => one.name === "Ubuntu Desktop");
+  if (ubuntu) items.push(item("leftover", ubuntu, null, "Images of deleted snapshots", 1380 * MIB, 900 * MIB, "tidy", "The rest is still needed."));
+  for (const entry of trash) items.push(item("trash", null, null, `“${entry.name}” in the trash`, entry.size, entry.size, "empty-trash"));
+  if (list.length > 0) items.push(item("cache", null, null, "Downloaded images", 1790 * MIB, 1211 * MIB, "prune-cache", "They are downloaded again when they are needed."));
+  return { free: HOST.disk_free, items: items.sort((a, b) => b.bytes - a.bytes) };
 }
 
 export const HOST = { system: "Debian GNU/Linux 12", arch: "x86_64", cpus: 8, memory: 32 * GIB, memory_free: 18 * GIB, disk_free: 212 * GIB, disk_total: 512 * GIB };
@@ -155,6 +203,15 @@ export function library(scenario) {
     desktop.current_snapshot = "s6";
     desktop.snapshots = 6;
   }
+  const web = list.find((one) => one.name === "Web server");
+  if (web) Object.assign(web, { current_snapshot: "w5", snapshots: 5, needed_by: ["Web server staging"], chain_depth: 19, auto_snapshots: { every_hours: 6, before_start: true, keep: 8 } });
+  const fedora = list.find((one) => one.name === "Fedora Workstation");
+  if (fedora) fedora.auto_snapshots = { every_hours: 0, before_start: true, keep: 5 };
+  if (web && scenario === "timeline") {
+    const staging = machine("Web server staging", "running", { tags: ["Servers"], system: "Debian 13", up: 22, disposable: true });
+    staging.origin = { machine: web.id, machine_name: web.name, snapshot: "w1", snapshot_name: "Installed", linked: true };
+    list.push(staging);
+  }
   if (scenario === "many") {
     for (let i = list.length; i < 10_000; i += 1) {
       list.push(machine(`Machine ${i}`, i % 7 === 0 ? "running" : "stopped", { tags: [`Group ${i % 20}`], system: "Debian 13" }));
@@ -166,7 +223,15 @@ export function library(scenario) {
     list.push(making);
     jobs.push(createJob(making));
   }
-  return { machines: list, snapshots: desktop ? { [desktop.id]: snapshots() } : {}, jobs, trash: [], activity: desktop ? activity(desktop.id, list) : [], config: { theme: "system", language: "en" } };
+  const all = {};
+  if (desktop) all[desktop.id] = scenario === "many-snapshots" ? manySnapshots() : snapshots();
+  if (web) all[web.id] = timeline();
+  const postgres = list.find((one) => one.name === "Postgres");
+  if (postgres) {
+    all[postgres.id] = { current: "p1", snapshots: [snapshot("p1", "Release 2.1", null, 300, 540, { scene: "alpine", memory: true, memory_size: 500 * MIB, group: "g1" })] };
+    Object.assign(postgres, { current_snapshot: "p1", snapshots: 1 });
+  }
+  return { machines: list, snapshots: all, jobs, trash: [], activity: desktop ? activity(desktop.id, list) : [], config: { theme: "system", language: "en" } };
 }
 
 export function createJob(one) {

@@ -3,15 +3,16 @@
  * library for each scenario (`X-Scenario` comes from the page's `?scenario=`). Never part of the build.
  */
 import { createHash } from "node:crypto";
-import { doctor, HOST, library, sceneOf, TEMPLATES } from "./fixtures.mjs";
+import { error } from "./answers.mjs";
+import { doctor, HOST, library, sceneOf, space, TEMPLATES } from "./fixtures.mjs";
 import { scene } from "./guest.mjs";
+import { cloneMachine, snapshotRoute, takeTogether } from "./snapshots.mjs";
 
 const json = (res, status, body) => {
   res.statusCode = status;
   res.setHeader("content-type", "application/json");
   res.end(body === undefined ? "" : JSON.stringify(body));
 };
-const error = (status, code, message, hint = "") => ({ status, body: { error: { code, kind: status === 404 ? "not-found" : "conflict", message, hint, details: {} } } });
 const picture = (res, text) => {
   res.setHeader("content-type", "image/svg+xml");
   res.setHeader("cache-control", "no-store");
@@ -35,6 +36,14 @@ class Fixtures {
     this.tell(kind, { machine: one.id, machine_now: one, ...(message ? { message } : {}) });
     return { status: 200, body: one };
   }
+  /** A job that is over at once. */
+  job(kind, title, one) {
+    const at = new Date().toISOString();
+    const job = { id: `q${this.next++}`, kind, title, state: "done", progress: 1, message: "", machine: one.id, bytes_done: null, bytes_total: null, rate: null, seconds_left: null, pausable: false, created_at: at, finished_at: at, error: null, steps: [] };
+    this.jobs.unshift(job);
+    this.tell("job.progress", { job });
+    return job;
+  }
   find(id) {
     return this.machines.find((one) => one.id === id || one.name === id);
   }
@@ -45,6 +54,7 @@ class Fixtures {
     one.accelerator = on ? (one.arch === "x86_64" ? "kvm" : "tcg") : null;
     one.accelerator_reason = on ? "KVM passed its test on this computer." : null;
     if (!on) one.started_at = null;
+    if (!on) one.disposable = false;
     else one.started_at ??= new Date().toISOString();
     one.nics[0].address = on ? "10.0.2.15" : null;
     return this.changed(one, "machine.state", message);
@@ -61,11 +71,13 @@ const KEYS = {
   clock: (m, v) => (m.clock_local = v === "local"),
   "boot.order": (m, v) => (m.boot_order = v),
   "display.resolution": (m, v) => (m.resolution = v.split("x").map(Number)),
+  "snapshots.every": (m, v) => (m.auto_snapshots.every_hours = v),
+  "snapshots.before-start": (m, v) => (m.auto_snapshots.before_start = v),
+  "snapshots.keep": (m, v) => (m.auto_snapshots.keep = v),
 };
 
 function machineRoute(db, method, one, rest, body, query) {
-  const [verb, sub, act] = rest;
-  const list = (db.snapshots[one.id] ??= { current: null, snapshots: [] });
+  const [verb] = rest;
   switch (verb) {
     case undefined:
       if (method === "GET") return { status: 200, body: one };
@@ -85,7 +97,9 @@ function machineRoute(db, method, one, rest, body, query) {
       return db.changed(one);
     case "start":
       if (one.state === "broken") return error(409, "disk-locked", one.state_reason ?? "Its disk is in use.", "Close that program, then try again.");
-      return db.state(one, "running", "Started");
+      one.disposable = Boolean(body.disposable);
+      one.suspended_at = null;
+      return db.state(one, "running", one.disposable ? "Started; its changes are forgotten" : "Started");
     case "stop":
       if (body.force) return db.state(one, "stopped", "Forced off");
       setTimeout(() => one.state === "stopping" && db.state(one, "stopped", "Shut down by the guest"), 1200);
@@ -113,42 +127,21 @@ function machineRoute(db, method, one, rest, body, query) {
       one.ports = one.ports.filter((port) => String(port.host) !== query.get("host"));
       db.changed(one);
       return { status: 204 };
-    case "snapshots": {
-      if (!sub) {
-        if (method === "GET") return { status: 200, body: list };
-        const taken = { id: `n${db.next++}`, name: body.name ?? `Snapshot ${new Date().toLocaleString("en-GB")}`, parent: list.current, created_at: new Date().toISOString(), memory: one.state === "running", size: 188 * 1024 ** 2, screenshot: "/x", notes: "", automatic: false, scene: sceneOf(one.name) };
-        list.snapshots.push(taken);
-        list.current = one.current_snapshot = taken.id;
-        db.tell("snapshot.taken", { machine: one.id });
-        db.changed(one, "snapshot.taken", `Snapshot “${taken.name}”`);
-        return { status: 200, body: { ...taken, paused_seconds: 0.3 } };
-      }
-      const snapshot = list.snapshots.find((other) => other.id === sub);
-      if (!snapshot) return error(404, "snapshot-not-found", "There is no such snapshot.");
-      if (act === "restore") {
-        let kept = null;
-        if (!body.discard) {
-          kept = { ...snapshot, id: `k${db.next++}`, name: "Before restore", parent: list.current, created_at: new Date().toISOString(), automatic: true, memory: true, size: 188 * 1024 ** 2, scene: sceneOf(one.name) };
-          list.snapshots.push(kept);
-        }
-        list.current = one.current_snapshot = snapshot.id;
-        db.changed(one, "snapshot.restored", `Restored “${snapshot.name}”`);
-        return { status: 200, body: { machine: one, kept } };
-      }
-      if (method === "PATCH") {
-        Object.assign(snapshot, body);
-        db.tell("snapshot.changed", { machine: one.id });
-        return { status: 200, body: snapshot };
-      }
-      if (method === "DELETE") {
-        for (const other of list.snapshots) if (other.parent === sub) other.parent = snapshot.parent;
-        if (list.current === sub) list.current = one.current_snapshot = snapshot.parent;
-        list.snapshots = list.snapshots.filter((other) => other !== snapshot);
-        db.tell("snapshot.deleted", { machine: one.id });
-        return { status: 200, body: { deleted: [snapshot], freed: snapshot.size } };
-      }
-      return { status: 200, body: snapshot };
-    }
+    case "snapshots":
+      return snapshotRoute(db, method, one, rest.slice(1), body, query);
+    case "clone":
+      return cloneMachine(db, one, body);
+    case "suspend":
+      one.suspended_at = new Date().toISOString();
+      return db.state(one, "suspended", "State saved");
+    case "discard-state":
+      one.suspended_at = null;
+      return db.state(one, "stopped", "Saved state discarded");
+    case "keep-changes":
+      one.disposable = false;
+      return db.changed(one, "machine.changed", "The changes of this run are kept");
+    case "tidy":
+      return { status: 200, body: db.job("tidy", `Tidy “${one.name}”`, one) };
     default:
       return error(404, "not-found", "There is no such thing.");
   }
@@ -196,6 +189,12 @@ function route(db, method, path, body, query) {
         return { status: 200, body: { removed, freed: removed.reduce((sum, one) => sum + one.size, 0) } };
       }
       return { status: 200, body: { entries: db.trash } };
+    case "space":
+      return { status: 200, body: space(db.machines, db.snapshots, db.trash) };
+    case "cache":
+      return { status: 200, body: { freed: 1211 * 1024 ** 2 } };
+    case "snapshots":
+      return takeTogether(db, body);
     case "config":
       if (id && method === "PUT") {
         db.config[id] = body.value;

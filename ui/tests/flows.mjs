@@ -1,25 +1,9 @@
 /** The main flows by role and accessible name alone, as a user of a screen reader or a test would. */
 import assert from "node:assert/strict";
+import { flowsOf, openMachine as open } from "./flow.mjs";
 
-const START = { name: "start" };
-
-export async function run({ url, browser, test }) {
-  const flow = (name, body, { scenario = "library", path = "/", ...options } = {}) =>
-    test(name, async () => {
-      const page = await browser.open(url, { ...START, scenario, path, settle: 200 }, options);
-      try {
-        await body(page);
-        assert.deepEqual(page.errors, [], "errors in the console");
-      } finally {
-        await page.context().close();
-      }
-    });
-  const open = async (page, name) => {
-    await page.getByRole("tree", { name: "Machines" }).getByRole("treeitem", { name, exact: true }).click();
-    const main = page.getByRole("main", { name, exact: true });
-    await main.waitFor();
-    return main;
-  };
+export async function run(bench) {
+  const flow = flowsOf(bench);
 
   await flow("names: regions, sidebar, sections", async (page) => {
     const side = page.getByRole("complementary", { name: "Sidebar" });
@@ -90,14 +74,14 @@ export async function run({ url, browser, test }) {
     await tree.getByRole("treeitem", { name: "Now", exact: true }).waitFor();
     await tree.getByRole("treeitem", { name: "Toolchain ready" }).click();
     const bar = page.getByRole("toolbar", { name: "Actions for Toolchain ready" });
-    for (const name of ["Restore", "Rename", "Delete"]) await bar.getByRole("button", { name, exact: true }).waitFor();
+    for (const name of ["Restore", "Clone", "Rename", "Delete", "More actions for Toolchain ready"]) await bar.getByRole("button", { name, exact: true }).waitFor();
     await bar.getByRole("button", { name: "Restore" }).click();
     await tree.getByRole("treeitem", { name: "Before restore" }).waitFor();
     await page.getByRole("button", { name: "Undo" }).click();
     await tree.getByRole("treeitem", { name: "Before restore" }).waitFor({ state: "detached" });
     const before = await tree.getByRole("treeitem").count();
     await page.getByRole("button", { name: "Take snapshot" }).click();
-    await page.waitForFunction((n) => document.querySelectorAll(".snapshot-row, .snapshot.now").length === n + 1, before);
+    await tree.getByRole("treeitem").nth(before).waitFor();
   });
 
   await flow("snapshots: delete waits for Undo, then happens", async (page) => {

@@ -5,6 +5,22 @@ const select = (name) => async (page) => {
   await page.getByRole("main", { name, exact: true }).waitFor();
 };
 const ubuntu = select("Ubuntu Desktop");
+const more = async (page, item) => {
+  await page.getByRole("button", { name: "More actions", exact: true }).click();
+  await page.getByRole("menuitem", { name: item, exact: true }).click();
+};
+/** Opens the snapshots pane, where it is not open, and a snapshot of “Web server”. */
+const snapshotOf = async (page, machine, name) => {
+  await select(machine)(page);
+  const pane = page.getByRole("complementary", { name: "Snapshots" });
+  if (!(await pane.isVisible())) await page.getByRole("button", { name: "Snapshots", exact: true }).click();
+  await pane.getByRole("treeitem", { name, exact: true }).click();
+};
+const snapshotMenu = async (page, machine, name) => {
+  await snapshotOf(page, machine, name);
+  await page.getByRole("button", { name: `More actions for ${name}` }).click();
+  await page.getByRole("menuitemcheckbox", { name: "Keep" }).waitFor();
+};
 /** Selects a snapshot; in narrow windows the pane must be opened first. */
 const toolchain = async (page) => {
   await ubuntu(page);
@@ -34,6 +50,106 @@ export const SCREENS = [
       await page.getByRole("treeitem", { name: "Before restore" }).waitFor();
     },
     settle: 2_000,
+  },
+  { name: "timeline", scenario: "timeline", ready: (page) => snapshotOf(page, "Web server", "Release 2.1"), settle: 1_500 },
+  { name: "snapshot-menu", scenario: "timeline", ready: (page) => snapshotMenu(page, "Web server", "Release 2.1"), settle: 1_000 },
+  { name: "snapshots-many", scenario: "many-snapshots", ready: (page) => snapshotOf(page, "Ubuntu Desktop", "Point 999"), settle: 1_500 },
+  {
+    name: "subtree",
+    scenario: "timeline",
+    ready: async (page) => {
+      await snapshotMenu(page, "Web server", "Friday 18:00 · 96 MB written");
+      await page.getByRole("menuitem", { name: "Delete subtree" }).click();
+      await page.getByRole("alertdialog", { name: "Delete subtree" }).waitFor();
+    },
+  },
+  {
+    name: "snapshot-notes",
+    scenario: "timeline",
+    ready: async (page) => {
+      await snapshotMenu(page, "Web server", "Installed");
+      await page.getByRole("menuitem", { name: "Edit notes…" }).click();
+      await page.getByRole("dialog", { name: "Notes of Installed" }).waitFor();
+    },
+  },
+  {
+    name: "compare",
+    ready: async (page) => {
+      await snapshotMenu(page, "Ubuntu Desktop", "Toolchain ready");
+      await page.getByRole("menuitem", { name: "Compare…" }).click();
+      await page.getByRole("dialog", { name: "Compare snapshots" }).getByRole("table", { name: "Disks" }).waitFor();
+    },
+  },
+  {
+    name: "clone",
+    ready: async (page) => {
+      await toolchain(page);
+      await page.getByRole("toolbar").getByRole("button", { name: "Clone", exact: true }).click();
+      await page.getByRole("dialog", { name: "Clone Ubuntu Desktop" }).waitFor();
+    },
+  },
+  {
+    name: "memory-unfit",
+    scenario: "timeline",
+    ready: async (page) => {
+      await snapshotOf(page, "Web server", "Friday 18:00 · 96 MB written");
+      await page.getByRole("toolbar").getByRole("button", { name: "Restore", exact: true }).click();
+      await page.getByRole("main").getByRole("button", { name: "Restore the disks only" }).waitFor();
+    },
+  },
+  { name: "suspended", ready: select("FreeBSD build") },
+  {
+    name: "discard-state",
+    ready: async (page) => {
+      await select("FreeBSD build")(page);
+      await more(page, "Discard saved state");
+      await page.getByRole("alertdialog").waitFor();
+    },
+  },
+  {
+    name: "edit-suspended",
+    ready: async (page) => {
+      await select("FreeBSD build")(page);
+      await page.getByRole("button", { name: "Edit machine" }).click();
+      await page.getByRole("main", { name: "Edit FreeBSD build" }).waitFor();
+    },
+  },
+  {
+    name: "edit-snapshots",
+    ready: async (page) => {
+      await select("Web server")(page);
+      await page.getByRole("button", { name: "Edit machine" }).click();
+      await page.getByRole("tab", { name: "Snapshots" }).click();
+    },
+  },
+  {
+    name: "start-menu",
+    ready: async (page) => {
+      await select("Fedora Workstation")(page);
+      await page.getByRole("button", { name: "Start options" }).click();
+      await page.getByRole("menuitem", { name: "Start and forget changes" }).waitFor();
+    },
+  },
+  { name: "disposable", scenario: "timeline", ready: select("Web server staging"), settle: 1_500 },
+  {
+    name: "together",
+    ready: async (page) => {
+      await ubuntu(page);
+      await page.keyboard.press("Control+k");
+      await page.getByRole("combobox", { name: "Command" }).fill("snapshot all running");
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog", { name: "Take snapshot of machines" }).waitFor();
+    },
+  },
+  { name: "space", path: "/space", ready: (page) => page.getByRole("table", { name: "Ubuntu Desktop" }).waitFor() },
+  { name: "space-empty", scenario: "empty", path: "/space", ready: (page) => page.getByText("Nothing takes space.").waitFor() },
+  {
+    name: "space-confirm",
+    path: "/space",
+    ready: async (page) => {
+      await page.getByRole("table", { name: "Web server", exact: true }).getByRole("button", { name: "Drop memory: Memory of “Release 2.1”" }).click();
+      await page.getByRole("alertdialog").waitFor();
+    },
   },
   {
     name: "palette",

@@ -10,7 +10,7 @@ import { platform } from "../platform";
 import { goHome, rememberMachine } from "./home";
 import { useRoute } from "./navigation";
 import { Page } from "./page";
-import { ActivityPage, CreatingPage, DisplayPage, DoctorPage, SettingsPage, TrashPage } from "./screens";
+import { ActivityPage, CreatingPage, DisplayPage, DoctorPage, SettingsPage, SpacePage, TrashPage } from "./screens";
 
 /** The machine the address names. */
 export function useCurrentMachine(): Machine | undefined {
@@ -67,6 +67,7 @@ export function MainPage({ inspector }: { inspector: boolean }) {
   if (route.page === "activity") return <ActivityPage />;
   if (route.page === "doctor") return <DoctorPage />;
   if (route.page === "settings") return <SettingsPage />;
+  if (route.page === "space") return <SpacePage />;
   if (route.page === "trash") return <TrashPage />;
   if (machines.error && !machines.data) {
     return <Unreadable error={machines.error} retry={() => void machines.refetch()} />;

@@ -1,14 +1,14 @@
 /** Where the window is: kept in the address' hash, so that Back, reload and links work in a browser too. */
 import { useSyncExternalStore } from "react";
 
-export type Section = "activity" | "doctor" | "settings" | "trash";
+export type Section = "activity" | "doctor" | "settings" | "space" | "trash";
 export type MachineView = "machine" | "display" | "edit";
 export type Route =
   | { page: "home" }
   | { page: Section }
   | { page: MachineView; machine: string; tab?: string };
 
-const SECTIONS = new Set<string>(["activity", "doctor", "settings", "trash"]);
+const SECTIONS = new Set<string>(["activity", "doctor", "settings", "space", "trash"]);
 
 export function parseRoute(hash: string): Route {
   const parts = hash.replace(/^#?\/?/, "").split("/").map(decodeURIComponent);

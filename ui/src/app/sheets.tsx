@@ -1,11 +1,13 @@
 import { useMachines } from "../data";
 import { PaletteSheet } from "../features/palette/palette-sheet";
+import { DiscardStateSheet } from "../features/machine/discard-state-sheet";
 import { ForceOffSheet } from "../features/machine/force-off-sheet";
 import { RenameSheet } from "../features/machine/rename-sheet";
 import { TagsSheet } from "../features/machine/tags-sheet";
 import { ShortcutsSheet } from "../features/shortcuts/shortcuts-sheet";
+import { SnapshotSheets } from "../features/snapshots/sheets";
 import { TakeSnapshotSheet } from "../features/snapshots/take-sheet";
-import { ImportSheet, NewVmSheet } from "./screens";
+import { CloneSheet, CompareSheet, ImportSheet, NewVmSheet, TogetherSheet } from "./screens";
 import { closeSheet, useUiState } from "./ui-state";
 
 /** The one sheet that is open, if any. */
@@ -31,6 +33,27 @@ export function Sheets() {
       return <ShortcutsSheet onClose={closeSheet} />;
     case "take-snapshot":
       return machine ? <TakeSnapshotSheet machine={machine} onClose={closeSheet} /> : null;
+    case "snapshot-notes":
+    case "delete-subtree":
+      return machine ? <SnapshotSheets machine={machine} sheet={sheet} onClose={closeSheet} /> : null;
+    case "clone":
+      return machine ? (
+        <CloneSheet machine={machine} onClose={closeSheet} {...(sheet.snapshot ? { snapshot: sheet.snapshot } : {})} />
+      ) : null;
+    case "compare":
+      return machine ? (
+        <CompareSheet machine={machine} onClose={closeSheet} {...(sheet.from ? { from: sheet.from } : {})} />
+      ) : null;
+    case "together":
+      return (
+        <TogetherSheet
+          onClose={closeSheet}
+          {...(sheet.machines ? { machines: sheet.machines } : {})}
+          {...(sheet.tag === undefined ? {} : { tag: sheet.tag })}
+        />
+      );
+    case "discard-state":
+      return machine ? <DiscardStateSheet machine={machine} onClose={closeSheet} /> : null;
     case "rename":
       return machine ? <RenameSheet machine={machine} onClose={closeSheet} /> : null;
     case "tags":

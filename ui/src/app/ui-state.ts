@@ -8,6 +8,12 @@ export type SheetState =
   | { kind: "palette" }
   | { kind: "shortcuts" }
   | { kind: "take-snapshot"; machine: string }
+  | { kind: "snapshot-notes"; machine: string; snapshot: string }
+  | { kind: "delete-subtree"; machine: string; snapshot: string }
+  | { kind: "compare"; machine: string; from?: string }
+  | { kind: "clone"; machine: string; snapshot?: string }
+  | { kind: "together"; machines?: string[]; tag?: string }
+  | { kind: "discard-state"; machine: string }
   | { kind: "rename"; machine: string }
   | { kind: "tags"; machine: string }
   | { kind: "force-off"; machine: string };

@@ -1,7 +1,11 @@
 export * from "./button";
+export { CheckRows } from "./check-rows";
+export { Clamped } from "./clamped";
+export { ConfirmSheet } from "./confirm-sheet";
 export * from "./feedback";
 export { Icon } from "./icon";
 export * from "./menu";
+export { RadioList } from "./radio-list";
 export { useRoving } from "./roving";
 export { Segmented } from "./segmented";
 export { Select } from "./select";

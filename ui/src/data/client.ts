@@ -61,6 +61,8 @@ export class ApiError extends Error {
   }
 }
 
+/** The cure is room on this computer's disk. */
+export const CODE_NO_SPACE = "no-space";
 /** Codes that this client makes itself. */
 export const CODE_UNREACHABLE = "service-unreachable";
 export const CODE_BAD_ANSWER = "bad-answer";

@@ -2,7 +2,9 @@
 import { IntlMessageFormat } from "intl-messageformat";
 import { createElement, Fragment, type ReactNode } from "react";
 import activity from "./en/activity.json";
+import clone from "./en/clone.json";
 import common from "./en/common.json";
+import compare from "./en/compare.json";
 import creating from "./en/creating.json";
 import data from "./en/data.json";
 import display from "./en/display.json";
@@ -15,6 +17,8 @@ import palette from "./en/palette.json";
 import settings from "./en/settings.json";
 import shell from "./en/shell.json";
 import snapshots from "./en/snapshots.json";
+import space from "./en/space.json";
+import together from "./en/together.json";
 import trash from "./en/trash.json";
 import welcome from "./en/welcome.json";
 
@@ -36,6 +40,10 @@ export const en = {
   ...settings,
   ...trash,
   ...display,
+  ...clone,
+  ...compare,
+  ...space,
+  ...together,
 };
 
 export type MessageKey = keyof typeof en;

@@ -1,8 +1,8 @@
-import { RotateCw } from "lucide-react";
+import { HardDrive, RotateCw } from "lucide-react";
 import { navigate } from "../../app/navigation";
 import { openSheet } from "../../app/ui-state";
 import { Button, ErrorCard, errorText, toast } from "../../components";
-import { useClient, useCreateMachine, useImport, useStartMachine } from "../../data";
+import { CODE_NO_SPACE, useClient, useCreateMachine, useImport, useStartMachine } from "../../data";
 import type { ApiError } from "../../data";
 import { t } from "../../i18n";
 import { joinWords } from "./job-words";
@@ -83,6 +83,11 @@ export function NeedCard({ need, onDismiss }: { need: Need; onDismiss: () => voi
           ) : need.kind === "job" && need.job.kind === "create" ? (
             <Button variant="primary" onPress={() => openSheet({ kind: "new-vm" })}>
               {t("activity.newVm")}
+            </Button>
+          ) : null}
+          {need.error.code === CODE_NO_SPACE ? (
+            <Button icon={HardDrive} onPress={() => navigate({ page: "space" })}>
+              {t("machine.freeSpace")}
             </Button>
           ) : null}
           <Button variant="quiet" onPress={onDismiss}>

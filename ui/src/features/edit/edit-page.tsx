@@ -1,4 +1,5 @@
 import {
+  Camera,
   Cpu,
   Disc3,
   EthernetPort,
@@ -21,6 +22,7 @@ import "./edit.css";
 import { GeneralPanel } from "./general-panel";
 import { DiskPanel, DisplayPanel, MemoryPanel, ProcessorPanel, StartupPanel } from "./hardware-panels";
 import { NetworkPanel } from "./network-panel";
+import { SnapshotsPanel } from "./snapshots-panel";
 import { type Edit, useEdit } from "./use-edit";
 
 export interface PanelProps {
@@ -101,6 +103,15 @@ const TABS: Tab[] = [
     icon: Power,
     value: ({ firmware }) => t(firmware === "uefi" ? "edit.uefi" : "edit.bios"),
     Panel: StartupPanel,
+  },
+  {
+    id: "snapshots",
+    title: "edit.snapshots",
+    lead: "edit.snapshotsLead",
+    icon: Camera,
+    value: ({ auto_snapshots: rules }) =>
+      t(rules.before_start || rules.every_hours > 0 ? "edit.autoOn" : "edit.autoOff"),
+    Panel: SnapshotsPanel,
   },
 ];
 

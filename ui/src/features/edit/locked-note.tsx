@@ -1,3 +1,4 @@
+import { openSheet } from "../../app/ui-state";
 import { Note } from "../../components";
 import { t, type MessageKey } from "../../i18n";
 import { useMachineActions } from "../machine/use-actions";
@@ -17,6 +18,17 @@ export function LockedNote({ edit, id, reason }: Props) {
     return (
       <Note tone="info" id={id}>
         {t("edit.stopping")}
+      </Note>
+    );
+  }
+  if (edit.machine.state === "suspended") {
+    const { id: machine } = edit.machine;
+    return (
+      <Note tone="locked" id={id}>
+        <span className="medium">{t("edit.savedTitle")}</span> <span className="t2">{t("edit.savedReason")}</span>{" "}
+        <button type="button" className="link" onClick={() => openSheet({ kind: "discard-state", machine })}>
+          {t("machine.discardState")}
+        </button>
       </Note>
     );
   }

@@ -8,7 +8,7 @@ type Step = { changes: Record<string, unknown> } | { name: string };
 
 export interface Edit {
   machine: Machine;
-  /** Hardware can't change now: the machine is on. */
+  /** Hardware can't change now: the machine is on, or its saved state needs it as it is. */
   locked: boolean;
   saving: boolean;
   /** Saves one setting; `before` is what Undo puts back. */
@@ -17,7 +17,7 @@ export interface Edit {
   undo: (() => void) | undefined;
 }
 
-const ACTIVE = new Set(["starting", "running", "paused", "stopping"]);
+const LOCKED = new Set(["starting", "running", "paused", "stopping", "suspended"]);
 
 export function useEdit(machine: Machine): Edit {
   const { mutate: change, isPending } = useChangeMachine();
@@ -63,7 +63,7 @@ export function useEdit(machine: Machine): Edit {
   return useMemo(
     () => ({
       machine,
-      locked: ACTIVE.has(machine.state),
+      locked: LOCKED.has(machine.state),
       saving: isPending || renaming,
       save,
       rename: renameTo,

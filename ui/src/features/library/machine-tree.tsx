@@ -1,15 +1,15 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ChevronDown } from "lucide-react";
+import { Camera, ChevronDown } from "lucide-react";
 import { type FocusEvent, type KeyboardEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { currentRoute, navigate, useRoute } from "../../app/navigation";
 import { openSheet } from "../../app/ui-state";
 import { useRail } from "../../app/use-narrow";
-import { Icon, Progress, StateMark } from "../../components";
+import { ContextMenu, Icon, type MenuEntry, Progress, StateMark } from "../../components";
 import { formatPercent, type Machine, useJob } from "../../data";
 import { t } from "../../i18n";
 import { statusLine, troubled, useNow } from "./status-line";
 import { Thumb } from "./thumb";
-import { type MachineRow, moveFocus, type Row, typeAhead } from "./tree-model";
+import { type GroupRow, type MachineRow, moveFocus, type Row, typeAhead } from "./tree-model";
 import "./tree.css";
 
 const GROUP_HEIGHT = 28;
@@ -56,7 +56,7 @@ const MachineItem = memo(function MachineItem({ row, now, selected, tabbable, ra
   const { machine } = row;
   const line = statusLine(machine, now);
   const trouble = troubled(machine);
-  const reason = machine.state_reason ?? line;
+  const reason = machine.state_reason ?? (machine.disposable ? t("machine.disposable") : line);
   return (
     // Keys are handled once, on the tree.
     // eslint-disable-next-line jsx-a11y/click-events-have-key-events
@@ -93,6 +93,36 @@ const MachineItem = memo(function MachineItem({ row, now, selected, tabbable, ra
   );
 });
 
+interface GroupMenuProps {
+  group: GroupRow;
+  target: Element;
+  onClose: () => void;
+}
+
+/** What can be done with all machines of a group. */
+function GroupMenu({ group, target, onClose }: GroupMenuProps) {
+  const { tag } = group;
+  const items: MenuEntry[] = [
+    ...(tag === null
+      ? []
+      : [
+          {
+            id: "snapshot",
+            label: t("palette.snapshotTag", { tag }),
+            icon: Camera,
+            onSelect: () => openSheet({ kind: "together", tag }),
+          },
+        ]),
+    {
+      id: "running",
+      label: t("palette.snapshotAll"),
+      icon: Camera,
+      onSelect: () => openSheet({ kind: "together" }),
+    },
+  ];
+  return <ContextMenu label={tag ?? t("shell.untagged")} items={items} target={target} onClose={onClose} />;
+}
+
 /**
  * The machines as a tree with one tab stop. Only the rows in view exist, so thousands scroll smoothly; the
  * focused row is kept alive wherever it is.
@@ -105,6 +135,7 @@ export function MachineTree({ rows, onToggle }: Props) {
   const selectedId = "machine" in route ? route.machine : null;
   const [focused, setFocused] = useState<string | null>(null);
   const typed = useRef({ text: "", at: -Infinity });
+  const [asked, setAsked] = useState<{ group: GroupRow; target: Element } | null>(null);
 
   const selectedIndex = useMemo(() => rows.findIndex((row) => row.key === selectedId), [rows, selectedId]);
   const focusedIndex = useMemo(() => rows.findIndex((row) => row.key === focused), [rows, focused]);
@@ -239,6 +270,10 @@ export function MachineTree({ rows, onToggle }: Props) {
                   tabIndex={item.index === tabbable ? 0 : -1}
                   data-row={row.key}
                   onClick={() => onToggle(row.key, !row.open)}
+                  onContextMenu={(event) => {
+                    event.preventDefault();
+                    setAsked({ group: row, target: event.currentTarget });
+                  }}
                 >
                   <Icon icon={ChevronDown} size={12} className="group-fold" />
                   <span className="grow trunc">{row.tag ?? t("shell.untagged")}</span>
@@ -257,6 +292,7 @@ export function MachineTree({ rows, onToggle }: Props) {
           );
         })}
       </div>
+      {asked ? <GroupMenu group={asked.group} target={asked.target} onClose={() => setAsked(null)} /> : null}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 /** A machine's state in a few words, for its row and cover. */
 import { useSyncExternalStore } from "react";
-import type { Machine } from "../../data";
+import { formatMoment, type Machine } from "../../data";
 import { t } from "../../i18n";
 
 const MINUTE = 60_000;
@@ -20,7 +20,11 @@ export const troubled = (machine: Machine): boolean =>
   machine.state === "broken" || (machine.state === "stopped" && Boolean(machine.state_reason));
 
 export function statusLine(machine: Machine, now: number): string {
+  if (machine.state === "suspended" && machine.suspended_at) {
+    return t("status.suspendedSince", { when: formatMoment(machine.suspended_at, new Date(now)) });
+  }
   if (machine.state === "running") {
+    if (machine.disposable) return t("status.runningDisposable");
     if (machine.accelerator === "tcg") return t("status.runningEmulated");
     const since = machine.started_at ? now - new Date(machine.started_at).getTime() : 0;
     return t("status.running", { duration: durationText(since) });

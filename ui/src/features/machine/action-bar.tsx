@@ -1,6 +1,8 @@
 import {
   ChevronDown,
   Code,
+  Copy,
+  Eraser,
   Ellipsis,
   FolderOpen,
   Pause,
@@ -9,6 +11,7 @@ import {
   Power,
   PowerOff,
   RotateCw,
+  Save,
   Tags,
   TextCursorInput,
   Trash2,
@@ -23,6 +26,37 @@ import { platform } from "../../platform";
 import { isActive } from "../library/tree-model";
 import { setFailure } from "./failures";
 import { type MachineActions, useMachineActions } from "./use-actions";
+
+/** Only a guest that has started has a state worth saving. */
+const suspendable = (machine: Machine): boolean => machine.state === "running" || machine.state === "paused";
+
+/** “Start” boots it; the menu beside it has the run that leaves nothing behind. */
+function StartButton({ machine, actions }: { machine: Machine; actions: MachineActions }) {
+  return (
+    <span className="split">
+      <Button variant="primary" icon={Play} onPress={() => actions.start(machine)}>
+        {t("machine.start")}
+      </Button>
+      <Menu
+        label={t("machine.startOptions")}
+        trigger={
+          <Button variant="primary" aria-label={t("machine.startOptions")}>
+            <ChevronDown size={14} aria-hidden="true" />
+          </Button>
+        }
+        items={[
+          {
+            id: "disposable",
+            label: t("machine.startDisposable"),
+            detail: t("machine.startDisposableDetail"),
+            icon: Eraser,
+            onSelect: () => actions.startDisposable(machine),
+          },
+        ]}
+      />
+    </span>
+  );
+}
 
 /** “Stop” asks the guest; the menu beside it has the other ways. */
 export function StopButton({ machine, actions }: { machine: Machine; actions: MachineActions }) {
@@ -40,6 +74,14 @@ export function StopButton({ machine, actions }: { machine: Machine; actions: Ma
         }
         items={[
           { id: "stop", label: t("machine.shutDown"), icon: Power, onSelect: () => actions.stop(machine) },
+          {
+            id: "suspend",
+            label: t("machine.saveState"),
+            detail: t("machine.saveStateDetail"),
+            icon: Save,
+            reason: suspendable(machine) ? undefined : t("machine.saveStateOff"),
+            onSelect: () => actions.suspend(machine),
+          },
           { id: "reset", label: t("machine.reset"), icon: RotateCw, onSelect: () => actions.reset(machine) },
           {
             id: "force",
@@ -88,11 +130,7 @@ function StateButtons({ machine, actions }: { machine: Machine; actions: Machine
     case "creating":
       return null;
     default:
-      return (
-        <Button variant="primary" icon={Play} onPress={() => actions.start(machine)}>
-          {t("machine.start")}
-        </Button>
-      );
+      return <StartButton machine={machine} actions={actions} />;
   }
 }
 
@@ -118,6 +156,12 @@ function useMoreItems(machine: Machine, actions: MachineActions): MenuEntry[] {
       icon: Tags,
       onSelect: () => openSheet({ kind: "tags", machine: machine.id }),
     },
+    {
+      id: "clone",
+      label: t("machine.clone"),
+      icon: Copy,
+      onSelect: () => openSheet({ kind: "clone", machine: machine.id }),
+    },
     { id: "command", label: t("machine.copyCommand"), icon: Code, onSelect: () => void copyCommand() },
   ];
   if (platform.kind === "tauri") {
@@ -128,12 +172,22 @@ function useMoreItems(machine: Machine, actions: MachineActions): MenuEntry[] {
       onSelect: () => void platform.showInFolder(machine.folder),
     });
   }
+  if (machine.state === "suspended") {
+    items.push({
+      id: "discard-state",
+      label: t("machine.discardState"),
+      icon: Eraser,
+      danger: true,
+      separated: true,
+      onSelect: () => openSheet({ kind: "discard-state", machine: machine.id }),
+    });
+  }
   items.push({
     id: "trash",
     label: t("machine.moveToTrash"),
     icon: Trash2,
     danger: true,
-    separated: true,
+    separated: machine.state !== "suspended",
     shortcut: keyLabel("delete"),
     reason: isActive(machine) ? t("machine.trashRunning") : undefined,
     onSelect: () => actions.trash(machine),

@@ -1,8 +1,8 @@
 import { Copy, Snail, Zap } from "lucide-react";
 import { type ReactNode } from "react";
-import { Icon, IconButton } from "../../components";
-import { formatBytes, formatBytesOf, formatNumber, type Machine, speedOf, useDoctor } from "../../data";
-import { t } from "../../i18n";
+import { Clamped, errorText, Icon, IconButton, toast } from "../../components";
+import { formatBytes, formatBytesOf, formatNumber, type Machine, speedOf, useDoctor, useTidy } from "../../data";
+import { formatList, t } from "../../i18n";
 import { isActive } from "../library/tree-model";
 import { copyText } from "./use-actions";
 
@@ -80,7 +80,44 @@ function AddressFact({ machine }: { machine: Machine }) {
   );
 }
 
-/** Eight facts. */
+/** So many images in a chain are worth a word. */
+const LONG_CHAIN = 15;
+
+/** What ties the machine to others, and how long its disks have become: only where there is something to say. */
+function TimelineFacts({ machine }: { machine: Machine }) {
+  const { origin, needed_by: neededBy, chain_depth: depth } = machine;
+  const tidy = useTidy();
+  const start = () =>
+    tidy.mutate(machine.id, {
+      onSuccess: () => toast({ title: t("facts.tidying", { name: machine.name }), tone: "info", key: `tidy:${machine.id}` }),
+      onError: (error) =>
+        toast({ title: t("facts.notTidied", { name: machine.name }), detail: errorText(error).message, tone: "error" }),
+    });
+  return (
+    <>
+      {origin?.linked ? (
+        <Fact name={t("facts.origin")} note={t("facts.originAt", { snapshot: origin.snapshot_name })}>
+          <span className="trunc">{origin.machine_name}</span>
+        </Fact>
+      ) : null}
+      {neededBy.length > 0 ? (
+        <Fact name={t("facts.neededBy")} note={t("facts.neededByNote")}>
+          <Clamped text={formatList(neededBy)} lines={2} />
+        </Fact>
+      ) : null}
+      {depth > LONG_CHAIN ? (
+        <Fact name={t("facts.chain")} note={t("facts.chainNote")}>
+          <span className="num">{t("facts.chainValue", { count: depth })}</span>
+          <button type="button" className="link" onClick={start}>
+            {t("facts.tidy")}
+          </button>
+        </Fact>
+      ) : null}
+    </>
+  );
+}
+
+/** Eight facts, and a few more where they matter. */
 export function Facts({ machine }: { machine: Machine }) {
   const disk = machine.disks[0];
   const used = machine.disks.reduce((sum, one) => sum + one.used, 0);
@@ -116,6 +153,7 @@ export function Facts({ machine }: { machine: Machine }) {
           <span className="num">{t("facts.resolution", { width: String(width), height: String(height) })}</span>
         </Fact>
         <Fact name={t("facts.firmware")}>{t(machine.firmware === "uefi" ? "facts.uefi" : "facts.bios")}</Fact>
+        <TimelineFacts machine={machine} />
       </dl>
     </section>
   );

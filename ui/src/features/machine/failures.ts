@@ -5,6 +5,8 @@ import type { ErrorInfo } from "../../data";
 export interface Failure {
   title: string;
   error: ErrorInfo;
+  /** Another way to what was wanted. */
+  wayOut?: { label: string; run: () => void };
 }
 
 const failures = new Map<string, Failure>();

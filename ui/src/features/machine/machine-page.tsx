@@ -6,12 +6,14 @@ import type { Machine } from "../../data";
 import { PanelRight } from "lucide-react";
 import { t } from "../../i18n";
 import { ActionBar } from "./action-bar";
+import { DisposableNote } from "./disposable-note";
 import { Facts } from "./facts";
 import "./machine.css";
 import { Preview } from "./preview";
 import { Problem } from "./problem";
 import { Recent } from "./recent";
 import { UsagePanel } from "./usage";
+import { Timeline } from "../snapshots/timeline";
 import { WaysIn } from "./ways-in";
 
 interface Props {
@@ -52,9 +54,11 @@ export function MachinePage({ machine, inspector }: Props) {
       <div className="scroll">
         <div className="detail">
           <Problem machine={machine} />
+          <DisposableNote machine={machine} />
           <Preview machine={machine} />
           <UsagePanel machine={machine} />
           <Facts machine={machine} />
+          <Timeline machine={machine} />
           <div className="wide two">
             <WaysIn machine={machine} />
             <Recent machine={machine} />

@@ -1,6 +1,7 @@
-import { RotateCw } from "lucide-react";
+import { HardDrive, RotateCw } from "lucide-react";
+import { navigate } from "../../app/navigation";
 import { Button, ErrorCard, Note } from "../../components";
-import { type Machine, useEjectMedium, useLogs } from "../../data";
+import { CODE_NO_SPACE, type Machine, useEjectMedium, useLogs } from "../../data";
 import { t } from "../../i18n";
 import { clearFailure, useFailure } from "./failures";
 import { copyText, useMachineActions } from "./use-actions";
@@ -51,6 +52,16 @@ export function Problem({ machine }: { machine: Machine }) {
                 onPress={() => eject.mutate(machine.id, { onSuccess: (without) => actions.start(without) })}
               >
                 {t("machine.ejectAndStart")}
+              </Button>
+            ) : null}
+            {failure?.wayOut ? (
+              <Button variant="primary" onPress={failure.wayOut.run}>
+                {failure.wayOut.label}
+              </Button>
+            ) : null}
+            {error.code === CODE_NO_SPACE ? (
+              <Button icon={HardDrive} onPress={() => navigate({ page: "space" })}>
+                {t("machine.freeSpace")}
               </Button>
             ) : null}
             {failure ? (

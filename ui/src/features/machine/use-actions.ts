@@ -11,6 +11,8 @@ import {
   type Snapshot,
   useChangeMachine,
   useDeleteMachine,
+  useDiscardState,
+  useKeepChanges,
   usePauseMachine,
   usePutBack,
   useRenameMachine,
@@ -18,6 +20,7 @@ import {
   useResumeMachine,
   useStartMachine,
   useStopMachine,
+  useSuspendMachine,
   useTakeSnapshot,
 } from "../../data";
 import { t } from "../../i18n";
@@ -26,6 +29,13 @@ import { clearFailure, setFailure } from "./failures";
 
 export interface MachineActions {
   start: (machine: Machine) => void;
+  /** What the guest writes is thrown away when the run ends. */
+  startDisposable: (machine: Machine) => void;
+  /** Of a disposable run: what it wrote stays. */
+  keepChanges: (machine: Machine) => void;
+  /** Saves the guest's memory and ends the process; Start goes on. */
+  suspend: (machine: Machine) => void;
+  discardState: (machine: Machine) => void;
   stop: (machine: Machine) => void;
   forceOff: (machine: Machine) => void;
   reset: (machine: Machine) => void;
@@ -50,6 +60,9 @@ export function copyText(text: string, what: string): void {
 
 export function useMachineActions(): MachineActions {
   const { mutateAsync: start } = useStartMachine();
+  const { mutateAsync: keepChanges } = useKeepChanges();
+  const { mutateAsync: suspend } = useSuspendMachine();
+  const { mutateAsync: discardState } = useDiscardState();
   const { mutateAsync: stop } = useStopMachine();
   const { mutateAsync: reset } = useResetMachine();
   const { mutateAsync: pause } = usePauseMachine();
@@ -76,6 +89,24 @@ export function useMachineActions(): MachineActions {
         clearFailure(machine.id);
         attempt(machine, t("machine.didNotStart", { name: machine.name }), start({ id: machine.id }));
       },
+      startDisposable: (machine) => {
+        clearFailure(machine.id);
+        attempt(
+          machine,
+          t("machine.didNotStart", { name: machine.name }),
+          start({ id: machine.id, disposable: true }),
+        );
+      },
+      keepChanges: (machine) => {
+        const kept = keepChanges(machine.id).then(() =>
+          toast({ title: t("machine.changesKept", { name: machine.name }), key: `keep:${machine.id}` }),
+        );
+        attempt(machine, t("machine.changesNotKept", { name: machine.name }), kept);
+      },
+      suspend: (machine) =>
+        attempt(machine, t("machine.didNotSuspend", { name: machine.name }), suspend(machine.id)),
+      discardState: (machine) =>
+        attempt(machine, t("machine.didNotDiscard", { name: machine.name }), discardState(machine.id)),
       stop: (machine) => attempt(machine, t("machine.didNotStop", { name: machine.name }), stop({ id: machine.id })),
       forceOff: (machine) =>
         attempt(machine, t("machine.didNotStop", { name: machine.name }), stop({ id: machine.id, force: true })),
@@ -144,5 +175,5 @@ export function useMachineActions(): MachineActions {
       copy: copyText,
     };
     return actions;
-  }, [start, stop, reset, pause, resume, rename, change, remove, putBack, takeSnapshot]);
+  }, [start, keepChanges, suspend, discardState, stop, reset, pause, resume, rename, change, remove, putBack, takeSnapshot]);
 }

@@ -4,7 +4,11 @@ import {
   Camera,
   Clock,
   Copy,
+  CopyPlus,
   Download,
+  Eraser,
+  GitCompare,
+  HardDrive,
   Keyboard,
   type LucideIcon,
   Maximize,
@@ -17,6 +21,7 @@ import {
   Power,
   PowerOff,
   RotateCw,
+  Save,
   Settings,
   Stethoscope,
   Tags,
@@ -28,9 +33,10 @@ import { navigate, type Section } from "../../app/navigation";
 import { isNarrow, openSheet, setInspector, uiState } from "../../app/ui-state";
 import { formatMoment, type Machine, type Snapshot } from "../../data";
 import { t, type MessageKey } from "../../i18n";
-import { isActive } from "../library/tree-model";
+import { allTags, isActive } from "../library/tree-model";
 import type { MachineActions } from "../machine/use-actions";
 import type { SnapshotActions } from "../snapshots/use-snapshot-actions";
+import { candidates } from "../together/candidates";
 
 export interface Command {
   id: string;
@@ -62,6 +68,7 @@ function verbs(machine: Machine, actions: MachineActions): Command[] {
   const { state } = machine;
   if (state === "creating") return list;
   if (state === "stopped" || state === "broken") add("start", t("machine.start"), Play, () => actions.start(machine));
+  if (state === "stopped") add("disposable", t("machine.startDisposable"), Eraser, () => actions.startDisposable(machine));
   if (state === "paused" || state === "suspended") {
     add("resume", t("machine.resume"), Play, () => actions.resume(machine));
   }
@@ -77,6 +84,13 @@ function verbs(machine: Machine, actions: MachineActions): Command[] {
   add("snapshot", t("palette.takeSnapshot"), Camera, () => void actions.takeSnapshot(machine), keyLabel("mod+s"));
   add("named", t("palette.takeNamed"), Camera, () => openSheet({ kind: "take-snapshot", machine: machine.id }));
   if (state === "running") add("pause", t("machine.pause"), Pause, () => actions.pause(machine));
+  if (state === "running" || state === "paused") {
+    add("suspend", t("machine.saveState"), Save, () => actions.suspend(machine));
+  }
+  if (state === "suspended") {
+    add("discard", t("machine.discardState"), Eraser, () => openSheet({ kind: "discard-state", machine: machine.id }));
+  }
+  if (machine.disposable) add("keep", t("machine.keepChanges"), Save, () => actions.keepChanges(machine));
   if (isActive(machine)) {
     add("stop", t("machine.stop"), Power, () => actions.stop(machine));
     add("reset", t("machine.reset"), RotateCw, () => actions.reset(machine));
@@ -91,6 +105,10 @@ function verbs(machine: Machine, actions: MachineActions): Command[] {
     () => navigate({ page: "edit", machine: machine.id }),
     keyLabel("mod+e"),
   );
+  add("clone", t("machine.clone"), CopyPlus, () => openSheet({ kind: "clone", machine: machine.id }));
+  if (machine.snapshots > 0) {
+    add("compare", t("palette.compare"), GitCompare, () => openSheet({ kind: "compare", machine: machine.id }));
+  }
   add("rename", t("palette.rename"), TextCursorInput, () => openSheet({ kind: "rename", machine: machine.id }));
   add("tags", t("palette.tags"), Tags, () => openSheet({ kind: "tags", machine: machine.id }));
   if (!isActive(machine)) add("trash", t("machine.moveToTrash"), Trash2, () => actions.trash(machine));
@@ -100,11 +118,12 @@ function verbs(machine: Machine, actions: MachineActions): Command[] {
 const SECTIONS: [Section, MessageKey, LucideIcon, string?][] = [
   ["activity", "shell.activity", Activity],
   ["doctor", "shell.doctor", Stethoscope],
+  ["space", "space.title", HardDrive],
   ["trash", "shell.trash", Trash2],
   ["settings", "shell.settings", Settings, "mod+comma"],
 ];
 
-function elsewhere({ machine, machines, actions }: Sources): Command[] {
+function elsewhere({ machine, machines }: Sources): Command[] {
   const group = t("palette.elsewhere");
   const running = machines.filter((one) => one.state === "running");
   const list: Command[] = [
@@ -125,7 +144,19 @@ function elsewhere({ machine, machines, actions }: Sources): Command[] {
       label: t("palette.snapshotAll"),
       icon: Camera,
       detail: t("palette.machineCount", { count: running.length }),
-      run: () => void Promise.all(running.map((one) => actions.takeSnapshot(one))),
+      run: () => openSheet({ kind: "together" }),
+    });
+  }
+  for (const tag of allTags(machines)) {
+    const count = candidates(machines, { tag }).length;
+    if (count < 2) continue;
+    list.push({
+      id: `snapshot-tag:${tag}`,
+      group,
+      label: t("palette.snapshotTag", { tag }),
+      icon: Camera,
+      detail: t("palette.machineCount", { count }),
+      run: () => openSheet({ kind: "together", tag }),
     });
   }
   if (machine) {

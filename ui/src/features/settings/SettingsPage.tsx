@@ -149,6 +149,13 @@ function LibrarySection() {
           }
         />
         <SettingRow
+          title={t("settings.space")}
+          detail={t("settings.spaceDetail")}
+          control={
+            <Button onPress={() => navigate({ page: "space" })}>{t("settings.freeSpace")}</Button>
+          }
+        />
+        <SettingRow
           title={t("settings.bin")}
           detail={<span id="settings-bin-detail">{t("trash.holds", { count: trash.length, size })}</span>}
           control={

@@ -5,22 +5,20 @@ import { closeInspectorOverlay, openSheet } from "../../app/ui-state";
 import { useNarrow } from "../../app/use-narrow";
 import { WindowControls } from "../../app/window-controls";
 import { Button, ErrorCard, Menu } from "../../components";
-import { formatBytes, type Machine, useSnapshots } from "../../data";
+import { formatBytes, type Machine } from "../../data";
 import { t } from "../../i18n";
 import { copyText, useMachineActions } from "../machine/use-actions";
-import { useHidden, withoutHidden } from "./hidden";
+import { useShownSnapshots } from "./hidden";
 import { layout } from "./lanes";
 import "./snapshots.css";
 import { SnapshotTree } from "./snapshot-tree";
 
 /** The snapshots of a machine beside its page: a tree, newest first, and what can be done with each. */
 export function Inspector({ machine }: { machine: Machine }) {
-  const { data, error } = useSnapshots(machine.id);
-  const hidden = useHidden();
+  const { list, error } = useShownSnapshots(machine.id);
   const actions = useMachineActions();
   const narrow = useNarrow();
   const pane = useRef<HTMLElement>(null);
-  const list = useMemo(() => (data ? withoutHidden(data, hidden) : undefined), [data, hidden]);
   const tree = useMemo(() => layout(list?.snapshots ?? [], list?.current ?? null), [list]);
   const size = (list?.snapshots ?? []).reduce((sum, one) => sum + one.size, 0);
   const count = list?.snapshots.length ?? 0;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Snapshot } from "../../data";
 import { withoutHidden } from "./hidden";
-import { layout, NOW, segments } from "./lanes";
+import { LANES_SHOWN, layout, NOW, segmentsOf } from "./lanes";
 
 const snapshot = (id: string, parent: string | null, minute: number): Snapshot => ({
   id,
@@ -80,22 +80,35 @@ describe("layout", () => {
     const { rows } = layout(odd, "nowhere");
     expect(rows.map((row) => row.id).sort()).toEqual(["a", "b", "c", NOW].sort());
     expect(rows[0]?.parent).toBeNull();
-    expect(() => segments(rows)).not.toThrow();
+    expect(() => rows.map((_, at) => segmentsOf(rows)(at))).not.toThrow();
   });
 
-  it("lays out a thousand snapshots quickly", () => {
-    const many = Array.from({ length: 1_000 }, (_, at) => snapshot(`s${at}`, at === 0 ? null : `s${Math.floor((at - 1) / 2)}`, at));
-    const start = performance.now();
-    layout(many, "s999");
-    expect(performance.now() - start).toBeLessThan(2_000);
+  const many = (parent: (at: number) => number) =>
+    Array.from({ length: 1_000 }, (_, at) => snapshot(`s${at}`, at === 0 ? null : `s${parent(at)}`, at));
+
+  it("keeps a thousand snapshots in a few lanes, each parent below its children", () => {
+    const { rows, lanes } = layout(many((at) => Math.floor((at - 1) / 2)), "s999");
+    expect(rows).toHaveLength(1_001);
+    expect(lanes).toBeLessThanOrEqual(LANES_SHOWN);
+    const place = new Map(rows.map((row, at) => [row.id, at]));
+    for (const [at, row] of rows.entries()) {
+      if (row.parent) expect(place.get(row.parent)).toBeGreaterThan(at);
+    }
+    const lines = segmentsOf(rows);
+    // No row has more lines than its lanes can hold, passing and joining.
+    for (const at of rows.keys()) expect(lines(at).length).toBeLessThanOrEqual(2 * LANES_SHOWN);
+  });
+
+  it("keeps a chain of a thousand in one lane", () => {
+    expect(layout(many((at) => at - 1), "s999").lanes).toBe(1);
   });
 });
 
-describe("segments", () => {
+describe("segmentsOf", () => {
   it("draws Now dashed and bends a branch into its parent's lane", () => {
     const tree = [snapshot("a", null, 1), snapshot("b", "a", 2)];
     const { rows } = layout(tree, "a");
-    const lines = segments(rows);
+    const lines = rows.map((_, at) => segmentsOf(rows)(at));
     expect(rows.map((row) => row.id)).toEqual([NOW, "b", "a"]);
     expect(lines[0]).toEqual([{ lane: 0, into: 0, from: "middle", to: "bottom", dashed: true }]);
     expect(lines[1]).toContainEqual({ lane: 0, into: 0, from: "top", to: "bottom", dashed: true });
@@ -106,11 +119,17 @@ describe("segments", () => {
 describe("withoutHidden", () => {
   it("hangs children and the present on the nearest parent that is left", () => {
     const list = { current: "c", snapshots: [snapshot("a", null, 1), snapshot("b", "a", 2), snapshot("c", "b", 3), snapshot("d", "c", 4)] };
-    const shown = withoutHidden(list, new Set(["b", "c"]));
+    const shown = withoutHidden(list, { snapshots: new Set(["b", "c"]), memories: new Set() });
     expect(shown.current).toBe("a");
     expect(shown.snapshots.map((one) => [one.id, one.parent])).toEqual([
       ["a", null],
       ["d", "a"],
     ]);
+  });
+
+  it("shows a snapshot whose memory goes without it, and its size", () => {
+    const one = { ...snapshot("a", null, 1), memory: true, size: 500, memory_size: 400 };
+    const shown = withoutHidden({ current: "a", snapshots: [one] }, { snapshots: new Set(), memories: new Set(["a"]) });
+    expect(shown.snapshots[0]).toMatchObject({ memory: false, size: 100, memory_size: 0 });
   });
 });

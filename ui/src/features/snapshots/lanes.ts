@@ -6,6 +6,9 @@ import type { Snapshot } from "../../data";
 
 export const NOW = "now";
 
+/** Lanes drawn at most: further branches share the last one. */
+export const LANES_SHOWN = 8;
+
 export interface LaneRow {
   id: string;
   /** Undefined for “Now”. */
@@ -58,28 +61,30 @@ function ordered(snapshots: Snapshot[]): Snapshot[] {
 function childrenFirst(snapshots: Snapshot[]): Snapshot[] {
   const children = new Map<string, Snapshot[]>();
   for (const one of snapshots) {
-    if (one.parent) children.set(one.parent, [...(children.get(one.parent) ?? []), one]);
+    if (!one.parent) continue;
+    const siblings = children.get(one.parent);
+    if (siblings) siblings.push(one);
+    else children.set(one.parent, [one]);
   }
   const placed = new Set<string>();
+  /** Waiting for their children; what is met again here is a circle. */
+  const open = new Set<string>();
   const result: Snapshot[] = [];
-  const stack: { one: Snapshot; expanded: boolean }[] = [];
   for (const start of snapshots) {
-    stack.push({ one: start, expanded: false });
+    const stack = [start];
     while (stack.length > 0) {
-      const top = stack.pop();
-      if (!top || placed.has(top.one.id)) continue;
-      if (top.expanded) {
-        placed.add(top.one.id);
-        result.push(top.one);
+      const top = stack[stack.length - 1] as Snapshot;
+      const waiting = open.has(top.id)
+        ? []
+        : (children.get(top.id) ?? []).filter((child) => !placed.has(child.id) && !open.has(child.id));
+      if (placed.has(top.id) || waiting.length === 0) {
+        stack.pop();
+        if (!placed.has(top.id)) result.push(top);
+        placed.add(top.id);
         continue;
       }
-      stack.push({ one: top.one, expanded: true });
-      const waiting = (children.get(top.one.id) ?? []).filter((child) => !placed.has(child.id));
-      for (const child of waiting.reverse()) {
-        if (!stack.some((entry) => entry.expanded && entry.one.id === child.id)) {
-          stack.push({ one: child, expanded: false });
-        }
-      }
+      open.add(top.id);
+      stack.push(...waiting.reverse());
     }
   }
   return result;
@@ -138,31 +143,40 @@ export function layout(snapshots: Snapshot[], current: string | null): LaneLayou
       id: one.id,
       snapshot: one,
       parent: parentOf(one),
-      lane: lane.get(one.id) ?? 0,
+      lane: Math.min(lane.get(one.id) ?? 0, LANES_SHOWN - 1),
       level: level.get(one.id) ?? 1,
     })),
   ];
   return { rows, lanes: Math.max(...rows.map((row) => row.lane)) + 1 };
 }
 
-/** Lines of every row. */
-export function segments(rows: LaneRow[]): Segment[][] {
+/** The lines of a row, by its index: found when it is drawn, as most rows of a long tree never are. */
+export function segmentsOf(rows: LaneRow[]): (at: number) => Segment[] {
   const index = new Map(rows.map((row, at) => [row.id, at]));
-  const lines: Segment[][] = rows.map(() => []);
-  rows.forEach((child, from) => {
+  const edges = rows.flatMap((child, from) => {
     const to = child.parent === null ? undefined : index.get(child.parent);
     const parent = to === undefined ? undefined : rows[to];
-    if (to === undefined || !parent) return;
-    const dashed = child.id === NOW;
-    for (let at = from; at <= to; at += 1) {
-      lines[at]?.push({
+    return to === undefined || !parent ? [] : [{ child, from, to, into: parent.lane }];
+  });
+  const found = new Map<number, Segment[]>();
+  return (at) => {
+    const known = found.get(at);
+    if (known) return known;
+    // Branches that share a lane would be drawn over each other.
+    const lines = new Map<string, Segment>();
+    for (const { child, from, to, into } of edges) {
+      if (at < from || at > to) continue;
+      const line: Segment = {
         lane: child.lane,
-        into: at === to ? parent.lane : child.lane,
+        into: at === to ? into : child.lane,
         from: at === from ? "middle" : "top",
         to: at === to ? "middle" : "bottom",
-        dashed,
-      });
+        dashed: child.id === NOW,
+      };
+      lines.set(`${line.lane} ${line.into} ${line.from} ${line.to} ${line.dashed}`, line);
     }
-  });
-  return lines;
+    const result = [...lines.values()];
+    found.set(at, result);
+    return result;
+  };
 }

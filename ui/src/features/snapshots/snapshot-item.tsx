@@ -1,16 +1,18 @@
-import { GitBranch, Pencil, RotateCcw, Trash2, Undo2, Zap } from "lucide-react";
-import { type KeyboardEvent, useState } from "react";
-import { Button, Icon, IconButton, useRoving } from "../../components";
+import { Clamped, Icon } from "../../components";
 import { formatBytes, formatMoment, type Machine, type Snapshot } from "../../data";
-import { t } from "../../i18n";
+import { formatList, t } from "../../i18n";
 import { usePicture } from "../library/pictures";
 import { GuestPicture } from "../library/thumb";
 import { Lane, laneColor } from "./lane";
 import type { LaneRow, Segment } from "./lanes";
+import { type Mark, marksOf, sizeWords } from "./marks";
+import { RenameField } from "./rename-field";
+import { SnapshotToolbar } from "./snapshot-toolbar";
+import { useGroup } from "./use-group";
 import type { SnapshotActions } from "./use-snapshot-actions";
 
-const ROW_HEIGHT = 64;
-const ACTIONS_HEIGHT = 44;
+/** Least height of a row, where its point is in the middle. In pixels. */
+export const ROW_HEIGHT = 64;
 
 interface Props {
   machine: Machine;
@@ -18,94 +20,57 @@ interface Props {
   snapshot: Snapshot;
   lanes: number;
   lines: Segment[];
+  /** Place among all rows, from 1, and their number. */
+  position: number;
+  size: number;
   open: boolean;
   tabbable: boolean;
   renaming: boolean;
+  menuOpen: boolean;
   onOpen: () => void;
+  onMenu: (open: boolean) => void;
   onRename: (on: boolean) => void;
   /** Puts the focus back on the row. */
   onLeave: () => void;
   actions: SnapshotActions;
 }
 
-/** What is special about a snapshot, in one line. */
-function Remark({ row, snapshot }: { row: LaneRow; snapshot: Snapshot }) {
-  if (snapshot.automatic) {
-    return (
-      <span className="snapshot-meta snapshot-remark trunc">
-        <Icon icon={Undo2} size={12} />
-        {t("snapshots.auto")}
+/** Closed, the first mark has words and the others are signs; open, each has a line. */
+function Marks({ marks, lane, open }: { marks: Mark[]; lane: number; open: boolean }) {
+  const [first, ...others] = marks;
+  if (!first) return null;
+  const sign = ({ id, icon }: Mark) => (
+    <Icon key={id} icon={icon} size={12} {...(id === "branch" ? { color: laneColor(lane) } : {})} />
+  );
+  if (open) {
+    return marks.map((mark) => (
+      <span key={mark.id} className="snapshot-meta snapshot-remark">
+        {sign(mark)}
+        <Clamped text={mark.words} lines={2} />
       </span>
-    );
+    ));
   }
-  if (snapshot.memory) {
-    return (
-      <span className="snapshot-meta snapshot-remark trunc">
-        <Icon icon={Zap} size={12} />
-        {t("snapshots.live")}
-      </span>
-    );
-  }
-  if (row.lane > 0) {
-    return (
-      <span className="snapshot-meta snapshot-remark trunc">
-        <Icon icon={GitBranch} size={12} color={laneColor(row.lane)} />
-        {t("snapshots.branch")}
-      </span>
-    );
-  }
-  return null;
-}
-
-interface RenameProps {
-  machine: Machine;
-  snapshot: Snapshot;
-  actions: SnapshotActions;
-  onDone: () => void;
-}
-
-/** The name as a field: Enter keeps it, Esc does not. */
-function RenameField({ machine, snapshot, actions, onDone }: RenameProps) {
-  const [name, setName] = useState(snapshot.name);
-  const save = () => {
-    const wanted = name.trim();
-    onDone();
-    if (wanted && wanted !== snapshot.name) actions.rename(machine, snapshot, wanted).catch(() => {});
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    event.stopPropagation();
-    if (event.key === "Enter") save();
-    if (event.key === "Escape") onDone();
-  };
   return (
-    <input
-      className="field snapshot-rename"
-      aria-label={t("snapshots.newName", { name: snapshot.name })}
-      value={name}
-      maxLength={120}
-      spellCheck={false}
-      // Asked for by “Rename”.
-      autoFocus
-      onFocus={(event) => event.target.select()}
-      onChange={(event) => setName(event.target.value)}
-      onKeyDown={onKeyDown}
-      onBlur={save}
-      onClick={(event) => event.stopPropagation()}
-    />
+    <span className="snapshot-meta snapshot-remark">
+      {sign(first)}
+      <span className="trunc">{first.words}</span>
+      {others.map(sign)}
+    </span>
   );
 }
 
-/** One snapshot; open, it has its actions below. */
+/** One snapshot; open, it has its notes and actions below. */
 export function SnapshotItem(props: Props) {
-  const { machine, row, snapshot, lanes, lines, open, tabbable, renaming, onOpen, onRename, onLeave, actions } = props;
+  const { machine, row, snapshot, open, renaming, onOpen, onMenu, onRename, onLeave, actions } = props;
   const picture = usePicture(
     `snapshot:${snapshot.id}`,
     (client) => client.snapshotPicture(machine.id, snapshot.id),
     { live: false, version: "1", enabled: snapshot.screenshot !== null },
   );
-  const onToolbarKey = useRoving("button", "horizontal");
+  const together = useGroup(machine.id, open ? snapshot.group : null);
+  const marks = marksOf(row, snapshot, together);
   const when = formatMoment(snapshot.created_at);
-  const size = formatBytes(snapshot.size);
+  const words = { when, size: sizeWords(snapshot), marks: formatList(marks.map((mark) => mark.words)) };
   const restoring = actions.restoring === snapshot.id;
   return (
     // Keys are handled once, on the tree.
@@ -114,70 +79,57 @@ export function SnapshotItem(props: Props) {
       className="snapshot-row inset"
       role="treeitem"
       aria-level={row.level}
+      aria-posinset={props.position}
+      aria-setsize={props.size}
       aria-selected={open}
       aria-label={snapshot.name}
-      aria-description={t("snapshots.description", { when, size })}
-      tabIndex={tabbable ? 0 : -1}
+      aria-description={t(marks.length > 0 ? "snapshots.descriptionMarks" : "snapshots.description", words)}
+      tabIndex={props.tabbable ? 0 : -1}
       data-row={row.id}
       onClick={onOpen}
+      onContextMenu={(event) => {
+        event.preventDefault();
+        onOpen();
+        onMenu(true);
+      }}
     >
-      <div className="snapshot">
-        <Lane id={row.id} lane={row.lane} lanes={lanes} lines={lines} height={ROW_HEIGHT} />
-        <span className="snapshot-thumb">
-          <GuestPicture picture={picture} crop />
-        </span>
-        <span className="col">
-          {renaming ? (
-            <RenameField
-              machine={machine}
-              snapshot={snapshot}
-              actions={actions}
-              onDone={() => {
-                onRename(false);
-                onLeave();
-              }}
-            />
-          ) : (
-            <span className="trunc medium" title={snapshot.name}>
-              {snapshot.name}
-            </span>
-          )}
-          <span className="snapshot-meta trunc num">
-            {restoring ? t("snapshots.restoring") : t("snapshots.meta", { when, size })}
-          </span>
-          <Remark row={row} snapshot={snapshot} />
-        </span>
-      </div>
-      {open ? (
-        <div className="snapshot-actions">
-          <Lane id={row.id} lane={row.lane} lanes={lanes} lines={lines} height={ACTIONS_HEIGHT} through />
-          <div
-            role="toolbar"
-            aria-label={t("snapshots.actions", { name: snapshot.name })}
-            onClick={(event) => event.stopPropagation()}
-            onKeyDown={(event) => {
-              if (event.key === "Escape") {
-                event.stopPropagation();
-                onLeave();
-              } else onToolbarKey(event);
+      <Lane id={row.id} lane={row.lane} lanes={props.lanes} lines={props.lines} height={ROW_HEIGHT} />
+      <span className="snapshot-thumb">
+        <GuestPicture picture={picture} crop />
+      </span>
+      <span className="snapshot-text">
+        {renaming ? (
+          <RenameField
+            machine={machine}
+            snapshot={snapshot}
+            actions={actions}
+            onDone={() => {
+              onRename(false);
+              onLeave();
             }}
-          >
-            <Button
-              variant="primary"
-              icon={RotateCcw}
-              isPending={actions.restoring !== undefined}
-              onPress={() => actions.restore(machine, snapshot)}
-            >
-              {t("snapshots.restore")}
-            </Button>
-            <span className="grow" />
-            <IconButton icon={Pencil} label={t("snapshots.rename")} shortcut="F2" onPress={() => onRename(true)} />
-            <IconButton
-              icon={Trash2}
-              label={t("snapshots.delete")}
-              onPress={() => actions.remove(machine, snapshot)}
-            />
-          </div>
+          />
+        ) : (
+          <Clamped text={snapshot.name} lines={2} className="medium" />
+        )}
+        <span className="snapshot-meta num">
+          {restoring ? t("snapshots.restoring") : t("snapshots.meta", { when, size: formatBytes(snapshot.size) })}
+        </span>
+        {open && snapshot.memory_size > 0 ? <span className="snapshot-meta num">{words.size}</span> : null}
+        <Marks marks={marks} lane={row.lane} open={open} />
+      </span>
+      {open ? (
+        <div className="snapshot-more">
+          {snapshot.notes ? <p className="snapshot-notes t12">{snapshot.notes}</p> : null}
+          <SnapshotToolbar
+            machine={machine}
+            snapshot={snapshot}
+            actions={actions}
+            compact={props.lanes > 2}
+            menuOpen={props.menuOpen}
+            onMenu={onMenu}
+            onRename={() => onRename(true)}
+            onLeave={onLeave}
+          />
         </div>
       ) : null}
     </div>

@@ -1,0 +1,1 @@
+export { CloneSheet } from "./CloneSheet";

@@ -1,0 +1,1 @@
+export { SpacePage } from "./SpacePage";

@@ -1,0 +1,1 @@
+export { TogetherSheet } from "./TogetherSheet";
