@@ -60,7 +60,9 @@ pub async fn commit(top: &Path, base: &Path) -> Result<()> {
         .chain([base.as_os_str(), top.as_os_str()])
         .collect();
     let limits = Limits {
-        file: file_length(&base).saturating_add(bytes).saturating_add(file_length(&top)),
+        file: file_length(&base)
+            .saturating_add(bytes)
+            .saturating_add(file_length(&top)),
         time: time_for(bytes),
     };
     tools::run(&arguments, &top, limits).await?;
