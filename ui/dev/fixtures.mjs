@@ -144,17 +144,17 @@ export function space(list, all, trash) {
   const items = [];
   for (const one of list) {
     for (const snap of all[one.id]?.snapshots ?? []) {
-      if (snap.memory_size > 0) items.push(item("memory", one, snap, `Memory of “${snap.name}”`, snap.memory_size, snap.memory_size, "drop-memory"));
+      if (snap.memory_size > 0) items.push(item("memory", one, snap, `Memory of “${snap.name}”`, snap.memory_size, snap.memory_size, "drop-memory", "Without it, restoring boots from the snapshot's disks."));
       const needed = snap.needed_by.length > 0;
-      items.push(item("snapshot", one, snap, `Snapshot “${snap.name}”`, snap.size - snap.memory_size, needed ? 0 : snap.size - snap.memory_size, needed ? null : "delete-snapshot", needed ? `Needed by ${snap.needed_by.join(", ")}.` : null));
+      items.push(item("snapshot", one, snap, `Disks of “${snap.name}”`, snap.size - snap.memory_size, needed ? 0 : snap.size - snap.memory_size, needed ? null : "delete-snapshot", needed ? `Clones stand on it: ${snap.needed_by.join(", ")}` : "At most so much: what later snapshots need is merged into them."));
     }
     if (one.state === "suspended") items.push(item("suspended", one, null, "Saved state", 640 * MIB, 640 * MIB, "discard-state"));
     if (one.disks.length > 0) items.push(item("disk", one, null, "Disk as it is now", one.disks[0].used, 0, null));
   }
   const ubuntu = list.find((one) => one.name === "Ubuntu Desktop");
   if (ubuntu) items.push(item("leftover", ubuntu, null, "Images of deleted snapshots", 1380 * MIB, 900 * MIB, "tidy", "The rest is still needed."));
-  for (const entry of trash) items.push(item("trash", null, null, `“${entry.name}” in the trash`, entry.size, entry.size, "empty-trash"));
-  if (list.length > 0) items.push(item("cache", null, null, "Downloaded images", 1790 * MIB, 1211 * MIB, "prune-cache", "They are downloaded again when they are needed."));
+  for (const entry of trash) items.push(item("trash", entry, null, `“${entry.name}” in the trash`, entry.size, entry.size, "empty-trash"));
+  if (list.length > 0) items.push(item("cache", null, null, "A downloaded image", 1211 * MIB, 1211 * MIB, null, "No machine stands on it; the next one would download it again."));
   return { free: HOST.disk_free, items: items.sort((a, b) => b.bytes - a.bytes) };
 }
 

@@ -191,8 +191,6 @@ function route(db, method, path, body, query) {
       return { status: 200, body: { entries: db.trash } };
     case "space":
       return { status: 200, body: space(db.machines, db.snapshots, db.trash) };
-    case "cache":
-      return { status: 200, body: { freed: 1211 * 1024 ** 2 } };
     case "snapshots":
       return takeTogether(db, body);
     case "config":

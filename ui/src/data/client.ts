@@ -184,7 +184,6 @@ export function createClient(platform: Platform) {
     emptyTrash: (dryRun = false) => call<TrashEmptied>("DELETE", `/trash${query({ dry_run: dryRun || undefined })}`),
 
     space: () => get<SpaceReport>("/space"),
-    pruneCache: () => call<{ freed: number }>("DELETE", "/cache"),
 
     importPlan: (path: string, arch?: Arch) => post<ImportPlan>("/import/plan", arch ? { path, arch } : { path }),
     import: (request: ImportRequest) => post<JobStarted>("/import", request),

@@ -203,9 +203,6 @@ export const useEmptyTrash = (): Write<TrashEmptied, void> =>
     },
   );
 
-export const usePruneCache = (): Write<{ freed: number }, void> =>
-  useWrite((client) => client.pruneCache(), spaceStale);
-
 /** Sets one setting; null takes the value away, so that the default counts again. */
 export const useSetConfig = (): Write<Setting | null, { key: string; value: string | null }> =>
   useWrite(

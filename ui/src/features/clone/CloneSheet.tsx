@@ -26,6 +26,8 @@ export function CloneSheet({ machine, snapshot: snapshotId, onClose }: Props) {
   const [start, setStart] = useState(true);
   const snapshot = list?.snapshots.find((one) => one.id === snapshotId);
   const size = copiedBytes(machine, list?.snapshots ?? [], snapshotId ?? list?.current ?? null);
+  // A clone of a point with memory goes on there.
+  const memory = snapshotId ? snapshot?.memory === true : machine.state === "running" || machine.state === "paused";
   const settled = clone.isPending || clone.isSuccess;
   const problem = settled ? null : nameProblem(name, machines);
   const taken = clone.error?.code === "name-taken" && clone.variables?.name === name.trim();
@@ -92,7 +94,7 @@ export function CloneSheet({ machine, snapshot: snapshotId, onClose }: Props) {
           </div>
           <SettingRow
             title={t("clone.start")}
-            detail={t("clone.startDetail")}
+            detail={t(memory ? "clone.startMemory" : "clone.startDetail")}
             control={<Switch label={t("clone.start")} checked={start} onChange={setStart} />}
           />
           {failure ? (

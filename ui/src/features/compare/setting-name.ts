@@ -2,6 +2,7 @@ import { type MessageKey, t } from "../../i18n";
 
 /** Words for the settings that the Edit page has names for; others are said as the command line calls them. */
 const NAMES: Record<string, MessageKey> = {
+  name: "edit.name",
   cpus: "edit.cores",
   memory: "edit.memory",
   "display.resolution": "edit.resolution",

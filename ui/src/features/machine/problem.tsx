@@ -1,5 +1,6 @@
 import { HardDrive, RotateCw } from "lucide-react";
 import { navigate } from "../../app/navigation";
+import { openSheet } from "../../app/ui-state";
 import { Button, ErrorCard, Note } from "../../components";
 import { CODE_NO_SPACE, type Machine, useEjectMedium, useLogs } from "../../data";
 import { t } from "../../i18n";
@@ -57,6 +58,11 @@ export function Problem({ machine }: { machine: Machine }) {
             {failure?.wayOut ? (
               <Button variant="primary" onPress={failure.wayOut.run}>
                 {failure.wayOut.label}
+              </Button>
+            ) : null}
+            {failure && machine.state === "suspended" ? (
+              <Button onPress={() => openSheet({ kind: "discard-state", machine: machine.id })}>
+                {t("machine.discardState")}
               </Button>
             ) : null}
             {error.code === CODE_NO_SPACE ? (

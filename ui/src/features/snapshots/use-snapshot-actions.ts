@@ -15,8 +15,8 @@ import { t } from "../../i18n";
 import { clearFailure, setFailure } from "../machine/failures";
 import { hide, show } from "./hidden";
 
-/** The memory can't be loaded here: the disks can. */
-const MEMORY_UNFIT = "memory-unfit";
+/** The memory can't be loaded: the disks can. */
+const WITHOUT_MEMORY = new Set(["memory-unfit", "memory-missing", "memory-damaged"]);
 
 export interface SnapshotActions {
   /** `memory: false` restores the disks alone. */
@@ -69,7 +69,7 @@ export function useSnapshotActions(): SnapshotActions {
             setFailure(machine.id, {
               title: t("snapshots.notRestored", { name: snapshot.name }),
               error: error.info,
-              ...(error.code === MEMORY_UNFIT
+              ...(WITHOUT_MEMORY.has(error.code)
                 ? {
                     wayOut: {
                       label: t("snapshots.restoreDisks"),

@@ -1,10 +1,11 @@
 import { useState } from "react";
 import { ConfirmSheet } from "../../components";
-import type { ApiError, SpaceAction, SpaceItem } from "../../data";
+import type { ApiError, SpaceItem } from "../../data";
 import { t } from "../../i18n";
+import { type Offered, offeredOf } from "./groups";
 
-type Asked = Exclude<SpaceAction, "tidy" | "empty-trash">;
-const isAsked = (action: SpaceAction | null): action is Asked =>
+type Asked = Exclude<Offered, "tidy" | "empty-trash">;
+const isAsked = (action: Offered | null): action is Asked =>
   action !== null && action !== "tidy" && action !== "empty-trash";
 
 interface Props {
@@ -17,7 +18,7 @@ interface Props {
 export function FreeSheet({ item, free, onClose }: Props) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<ApiError | null>(null);
-  const { action } = item;
+  const action = offeredOf(item);
   if (!isAsked(action)) return null;
   const confirm = () => {
     if (busy) return;
@@ -37,6 +38,7 @@ export function FreeSheet({ item, free, onClose }: Props) {
       failure={error ? { title: t("space.notFreed"), error } : null}
     >
       <p>{t(`space.lose.${action}`, { title: item.title, machine: item.machine_name ?? "" })}</p>
+      {item.note ? <p className="t2">{item.note}</p> : null}
     </ConfirmSheet>
   );
 }

@@ -7,7 +7,7 @@ import { type ApiError, formatBytes, type SpaceItem, useClient, useSpace } from 
 import { t } from "../../i18n";
 import { EmptyBinSheet } from "../trash";
 import { FreeSheet } from "./FreeSheet";
-import { freeableOf, groupsOf, type SpaceGroup } from "./groups";
+import { freeableOf, groupsOf, noteOf, offeredOf, type SpaceGroup } from "./groups";
 import "./space.css";
 import { useFree } from "./use-free";
 
@@ -105,9 +105,9 @@ function Group({ group, onAction }: GroupProps) {
             </tr>
           </thead>
           <tbody>
-            {group.items.map((item) => (
+            {group.items.map((item, at) => (
               <Row
-                key={`${item.kind} ${item.snapshot ?? ""} ${item.title}`}
+                key={`${item.kind} ${item.snapshot ?? ""} ${item.title} ${at}`}
                 item={item}
                 largest={largest}
                 onAction={onAction}
@@ -128,13 +128,14 @@ interface RowProps {
 }
 
 function Row({ item, largest, onAction }: RowProps) {
-  const { action } = item;
+  const action = offeredOf(item);
+  const note = noteOf(item);
   const words = action ? t(`space.do.${action}`) : null;
   return (
     <tr>
       <th scope="row">
         <Clamped text={item.title} lines={2} className="medium" />
-        {item.note ? <span className="t3 t12 space-note">{item.note}</span> : null}
+        {note ? <span className="t3 t12 space-note">{note}</span> : null}
       </th>
       <td className="num space-size">
         <span>{formatBytes(item.bytes)}</span>

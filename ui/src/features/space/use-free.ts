@@ -7,7 +7,6 @@ import {
   useDeleteSnapshot,
   useDiscardState,
   useDropMemory,
-  usePruneCache,
   useTidy,
 } from "../../data";
 import { t } from "../../i18n";
@@ -21,12 +20,10 @@ export function useFree(): (item: SpaceItem) => Promise<void> {
   const { mutateAsync: deleteSnapshot } = useDeleteSnapshot();
   const { mutateAsync: tidy } = useTidy();
   const { mutateAsync: discardState } = useDiscardState();
-  const { mutateAsync: pruneCache } = usePruneCache();
   return async (item) => {
     const { machine, snapshot } = item;
     let freed = item.freeable;
-    if (item.action === "prune-cache") freed = (await pruneCache()).freed;
-    else if (machine === null) throw gone();
+    if (machine === null) throw gone();
     else if (item.action === "tidy") {
       await tidy(machine);
       toast({ title: t("space.started"), tone: "info", key: "space" });
