@@ -28,7 +28,7 @@ struct Progress {
 }
 
 impl Rendezvous {
-    /// A meeting of `count` freezes. It lasts for a minute at most once the first has arrived.
+    /// A meeting of `count` freezes. Nobody waits for the others for longer than a minute.
     pub fn new(count: usize) -> Self {
         let (progress, _) = watch::channel(Progress::default());
         Self { count, progress }

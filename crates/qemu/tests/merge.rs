@@ -31,9 +31,7 @@ fn request(plan: &MachinePlan, top: &Path, base: &Path) -> MergeRequest {
 /// Freezes the first disk onto a new overlay called `name`.
 async fn freeze(place: &Place, plan: &MachinePlan, session: &Arc<dyn Session>, name: &str) -> PathBuf {
     let path = place.disks(plan).join(name);
-    let active = session.active_images().await.unwrap().disks[0].1.clone();
-    // As the engine makes them: the name alone, since all lie in one folder.
-    make_overlay(&active, &path);
+    make_overlay(&active(session).await, &path);
     let request = FreezeRequest {
         disks: vec![(plan.disks[0].id.clone(), path.clone())],
         ..FreezeRequest::default()
@@ -42,10 +40,12 @@ async fn freeze(place: &Place, plan: &MachinePlan, session: &Arc<dyn Session>, n
     path
 }
 
+/// As the engine makes them: the name alone, since all lie in one folder.
 fn make_overlay(backing: &Path, path: &Path) {
+    let format = if is_raw(backing) { "raw" } else { "qcow2" };
     let output = Command::new("qemu-img")
         .current_dir(path.parent().unwrap())
-        .args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"])
+        .args(["create", "-q", "-f", "qcow2", "-F", format, "-b"])
         .arg(backing.file_name().unwrap())
         .arg(path)
         .output()
@@ -57,15 +57,37 @@ fn make_overlay(backing: &Path, path: &Path) {
     );
 }
 
-/// What the header of `image` says is below it.
-fn backing_in_header(image: &Path) -> Option<String> {
+fn is_raw(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "raw")
+}
+
+fn image(path: &Path) -> ImageRef {
+    let format = if is_raw(path) {
+        ImageFormat::Raw
+    } else {
+        ImageFormat::Qcow2
+    };
+    ImageRef {
+        path: path.to_owned(),
+        format,
+    }
+}
+
+/// What the header of `image` says is below it, and of what format that is.
+fn backing_in_header(image: &Path) -> (String, String) {
     let output = Command::new("qemu-img")
         .args(["info", "-U", "--output=json"])
         .arg(image)
         .output()
         .unwrap();
     let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    info["backing-filename"].as_str().map(str::to_owned)
+    let word = |key: &str| info[key].as_str().unwrap_or_default().to_owned();
+    (word("backing-filename"), word("backing-filename-format"))
+}
+
+fn below(name: &str) -> (String, String) {
+    let format = if is_raw(Path::new(name)) { "raw" } else { "qcow2" };
+    (name.to_owned(), format.to_owned())
 }
 
 /// It goes on counting, and disk and memory agree.
@@ -105,13 +127,7 @@ async fn images_merge_in_any_order_and_between_freezes() {
     let base = plan.disks[0].chain[0].path.clone();
     let own = folder.join("own.qcow2");
     make_overlay(&base, &own);
-    plan.disks[0].chain.insert(
-        0,
-        ImageRef {
-            path: own.clone(),
-            format: ImageFormat::Qcow2,
-        },
-    );
+    plan.disks[0].chain.insert(0, image(&own));
     let session = place.launch(&plan).await;
     counted_past(&plan, 5).await;
     let mut chain = vec![base.clone(), own.clone()];
@@ -137,13 +153,13 @@ async fn images_merge_in_any_order_and_between_freezes() {
         let (done, total) = *told.last().unwrap();
         assert!(done == total && told.is_sorted(), "{told:?}");
     }
-    assert_eq!(backing_in_header(&two).as_deref(), Some("own.qcow2"));
+    assert_eq!(backing_in_header(&two), below("own.qcow2"));
     assert_eq!(active(&session).await, three);
     goes_on(&plan).await;
 
     // Into the lowest one, which was opened for reading only: own → base.
     session.merge(&request(&plan, &own, &base)).await.unwrap();
-    assert_eq!(backing_in_header(&two).as_deref(), Some("base.qcow2"));
+    assert_eq!(backing_in_header(&two), below("base.qcow2"));
     goes_on(&plan).await;
 
     // The active one: three → two.
@@ -171,7 +187,7 @@ async fn images_merge_in_any_order_and_between_freezes() {
     let four = freeze(&place, &plan, &session, "four.qcow2").await;
     goes_on(&plan).await;
     session.merge(&request(&plan, &two, &base)).await.unwrap();
-    assert_eq!(backing_in_header(&four).as_deref(), Some("base.qcow2"));
+    assert_eq!(backing_in_header(&four), below("base.qcow2"));
     session.pause().await.unwrap();
     let merged = session.merge(&request(&plan, &four, &base)).await.unwrap();
     assert!(merged.paused_seconds == 0.0);
@@ -193,10 +209,7 @@ async fn images_merge_in_any_order_and_between_freezes() {
             .iter()
             .all(|path| path.exists())
     );
-    plan.disks[0].chain = vec![ImageRef {
-        path: base,
-        format: ImageFormat::Qcow2,
-    }];
+    plan.disks[0].chain = vec![image(&base)];
     plan.serial_log = plan.serial_log.with_file_name("again.log");
     let session = place.launch(&plan).await;
     counted_past(&plan, at).await;
@@ -242,7 +255,7 @@ async fn merges_that_are_refused_fail_or_are_cancelled_change_nothing() {
     };
     assert_eq!(session.merge(&late).await.unwrap_err().code, "cancelled");
     assert_eq!(active(&session).await, two);
-    assert_eq!(backing_in_header(&two).as_deref(), Some("one.qcow2"));
+    assert_eq!(backing_in_header(&two), below("one.qcow2"));
     goes_on(&plan).await;
     // A snapshot waits until a merge is over.
     let (entered, inside) = std::sync::mpsc::channel();
@@ -289,12 +302,7 @@ async fn images_elsewhere_are_never_written() {
     std::fs::rename(&plan.disks[0].chain[0].path, &cached).unwrap();
     let own = place.disks(&plan).join("own.qcow2");
     overlay(&cached, &own);
-    plan.disks[0].chain = [&own, &cached]
-        .map(|path| ImageRef {
-            path: path.clone(),
-            format: ImageFormat::Qcow2,
-        })
-        .to_vec();
+    plan.disks[0].chain = vec![image(&own), image(&cached)];
     let before = std::fs::read(&cached).unwrap();
     let session = place.launch(&plan).await;
     counted_past(&plan, 5).await;
@@ -311,5 +319,39 @@ async fn images_elsewhere_are_never_written() {
     assert_eq!(active(&session).await, own);
     goes_on(&plan).await;
     assert!(before == std::fs::read(&cached).unwrap());
+    session.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_there_at_the_start_merges_even_into_a_raw_image() {
+    let place = Place::new();
+    let mut plan = place.counting_plan();
+    let folder = place.disks(&plan);
+    let [raw, one, two] = ["base.raw", "one.qcow2", "two.qcow2"].map(|name| folder.join(name));
+    let made = &plan.disks[0].chain[0].path;
+    qemu_img(&["convert", "-f", "qcow2", "-O", "raw"], &[made, &raw]);
+    std::fs::remove_file(made).unwrap();
+    make_overlay(&raw, &one);
+    make_overlay(&one, &two);
+    plan.disks[0].chain = [&two, &one, &raw].map(|path| image(path)).to_vec();
+    let session = place.launch(&plan).await;
+    counted_past(&plan, 5).await;
+    session.merge(&request(&plan, &one, &raw)).await.unwrap();
+    assert_eq!(backing_in_header(&two), below("base.raw"));
+    goes_on(&plan).await;
+    session.merge(&request(&plan, &two, &raw)).await.unwrap();
+    assert_eq!(active(&session).await, raw);
+    goes_on(&plan).await;
+    let three = freeze(&place, &plan, &session, "three.qcow2").await;
+    let frozen = std::fs::read(&raw).unwrap();
+    goes_on(&plan).await;
+    assert!(
+        frozen == std::fs::read(&raw).unwrap(),
+        "what is frozen is not written"
+    );
+    assert_eq!(active(&session).await, three);
+    session.merge(&request(&plan, &three, &raw)).await.unwrap();
+    goes_on(&plan).await;
+    assert_eq!(open_files(&session, &folder), std::slice::from_ref(&raw));
     session.end().await.unwrap();
 }
