@@ -16,6 +16,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use tokio::net::UnixStream;
 use tokio_tungstenite::WebSocketStream;
@@ -247,11 +248,12 @@ impl Client {
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         self.json("GET", path, None).await
     }
+    /// An answer that is an object with one list in it, read in one go: lists can be long.
     async fn list<T: DeserializeOwned>(&self, path: &str, key: &str) -> Result<Vec<T>> {
-        let mut value: Value = self.get(path).await?;
-        serde_json::from_value(value[key].take()).map_err(|e| {
+        let mut lists: HashMap<String, Vec<T>> = self.get(path).await?;
+        lists.remove(key).ok_or_else(|| {
             Error::failed("bad-answer", "The service's answer can't be understood.")
-                .with_detail("parser", e.to_string())
+                .with_detail("missing", key)
         })
     }
     async fn post<T: DeserializeOwned>(&self, path: &str, body: Value) -> Result<T> {

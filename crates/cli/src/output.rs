@@ -82,7 +82,9 @@ impl Output {
                 *width = (*width).max(cell.width());
             }
         }
-        let print = |cells: Vec<&str>| {
+        // Written at once: a write for each of a thousand rows takes longer than making them.
+        let mut table = String::new();
+        let mut add = |cells: Vec<&str>| {
             let mut line = String::new();
             for (at, (cell, width)) in cells.iter().zip(&widths).enumerate() {
                 line.push_str(cell);
@@ -90,12 +92,14 @@ impl Output {
                     line.push_str(&" ".repeat(width - cell.width() + 2));
                 }
             }
-            self.line(line.trim_end());
+            table.push_str(line.trim_end());
+            table.push('\n');
         };
-        print(headings.to_vec());
+        add(headings.to_vec());
         for row in rows {
-            print(row.iter().map(String::as_str).collect());
+            add(row.iter().map(String::as_str).collect());
         }
+        self.line(table.trim_end_matches('\n'));
     }
 
     /// `name  value` lines.

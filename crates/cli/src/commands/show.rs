@@ -6,15 +6,21 @@ use crate::interrupt;
 use crate::output::Output;
 use nestbox_model::units::format_size;
 use nestbox_model::{Logs, Machine, Result, TemplateKind, VerifiedBy};
+use serde::Serialize;
 use serde_json::json;
 use std::time::Duration;
 use time::format_description::well_known::Rfc3339;
+
+#[derive(Serialize)]
+struct Machines<'a> {
+    machines: &'a [Machine],
+}
 
 pub async fn list(client: &Client, list: &List, output: &Output) -> Result<()> {
     let machines = client
         .machines(list.tag.as_deref(), list.state.as_deref(), list.search.as_deref())
         .await?;
-    output.result(&json!({ "machines": machines }), |o| {
+    output.result(&Machines { machines: &machines }, |o| {
         if machines.is_empty() {
             o.note("No machines. Make one: nestbox create NAME --template ubuntu-24.04");
             return;
