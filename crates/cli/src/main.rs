@@ -26,6 +26,10 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error, json_wanted),
     };
     let output = Output::new(cli.json, cli.quiet, cli.verbose);
+    if let args::Command::Service(action) = &cli.command {
+        // While there is one thread.
+        service::prepare_memory(action);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

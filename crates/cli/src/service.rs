@@ -17,6 +17,18 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// A log larger than this is moved aside at the start.
 const LOG_MAX_BYTES: u64 = 4 << 20;
 
+/// Lets the service's threads share one heap. They are few and seldom busy, while glibc's heap for each keeps what its
+/// own thread once needed: a long list leaves 13 MB with several heaps, 7 MB with one.
+pub fn prepare_memory(action: &Service) {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if matches!(action, Service::Serve { .. }) {
+        // SAFETY: it sets a number of the allocator; no other thread is there that allocates.
+        unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = action;
+}
+
 pub async fn run(action: Service, layout: Layout, output: &Output) -> Result<()> {
     let client = Client::new(layout.service_socket());
     match action {
