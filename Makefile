@@ -8,11 +8,15 @@ export PATH := $(CURDIR)/.tools/node/bin:$(HOME)/.cargo/bin:$(PATH)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: build ## builds what changed and opens the window
-	@exec target/debug/nestbox-app
+# What people run and what is measured is optimised (docs/decisions/0005-build-profiles.md). PROFILE=dev builds sooner.
+PROFILE ?= desktop
+OUT = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
-build: setup ui ## the window and the nestbox command, into target/debug
-	cargo build --locked -p nestbox-cli -p nestbox-app
+run: build ## builds what changed and opens the window
+	@exec $(OUT)/nestbox-app
+
+build: setup ui ## the window and the nestbox command, into target/desktop
+	cargo build --locked --profile $(PROFILE) -p nestbox-cli -p nestbox-app
 
 setup: ## installs what this computer lacks (scripts/needs.txt); quick when nothing is missing
 	@scripts/setup.sh build window run
@@ -33,8 +37,8 @@ guests: ## builds the small guests that the tests boot (target/guests)
 bench: build ## measures Nestbox against its peers on this computer
 	@scripts/setup.sh test
 	@tests/guests/build.sh
-	cargo build --locked -p nestbox-guests -p nestbox-app --examples --bins
-	@node tests/bench/bench.mjs
+	cargo build --locked --profile $(PROFILE) -p nestbox-cli -p nestbox-app -p nestbox-guests --bins --examples
+	@NESTBOX_TEST_PROFILE=$(notdir $(OUT)) node tests/bench/bench.mjs $(SECTIONS)
 
 docs: setup ## writes docs/openapi.json, the pages' types and docs/errors.md from the code
 	@scripts/ui.sh deps

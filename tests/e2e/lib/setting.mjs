@@ -13,7 +13,8 @@ import { Session } from "./webdriver.mjs";
 
 export const root = resolve(fileURLToPath(import.meta.url), "../../../..");
 const target = process.env.CARGO_TARGET_DIR ? resolve(root, process.env.CARGO_TARGET_DIR) : join(root, "target");
-export const built = (name) => join(target, "debug", name);
+/** A program as cargo built it: tests take the development build, `make bench` what people run. */
+export const built = (name) => join(target, process.env.NESTBOX_TEST_PROFILE ?? "debug", name);
 export const guest = (name) => join(process.env.NESTBOX_TEST_GUESTS ?? join(target, "guests"), name);
 
 /** The path of a program, or undefined. */
