@@ -63,6 +63,21 @@ export interface components {
      * @enum {string}
      */
     Arch: "x86_64" | "aarch64" | "riscv64" | "i386" | "arm" | "ppc64" | "s390x";
+    /** @description When Nestbox takes snapshots by itself. */
+    AutoSnapshots: {
+      /** @description Before each start. */
+      before_start?: boolean;
+      /**
+       * Format: int32
+       * @description Every so many hours while the machine runs; 0 is never.
+       */
+      every_hours?: number;
+      /**
+       * Format: int32
+       * @description How many automatic ones are kept, at least 1; those marked to be kept are not counted.
+       */
+      keep?: number;
+    };
     /** @description New settings by key; the keys are [`Machine::settable`]. */
     ChangeRequest: {
       /** @description Key → value. Strings are parsed as on the command line (`memory` takes `4G` or a number of bytes). */
@@ -93,12 +108,73 @@ export interface components {
      * @enum {string}
      */
     CheckStatus: "ok" | "warning" | "missing" | "failed";
+    /** @description Where a clone came from. */
+    CloneOrigin: {
+      /** @description Its disks stand on the other machine's images, which can't be removed while it exists. */
+      linked: boolean;
+      /** @description The machine it was cloned from. */
+      machine: components["schemas"]["MachineId"];
+      /** @description That machine's name then. */
+      machine_name: string;
+      /** @description The snapshot it was cloned from. */
+      snapshot: components["schemas"]["SnapshotId"];
+      /** @description That snapshot's name then. */
+      snapshot_name: string;
+    };
+    /** @description Clone a machine. */
+    CloneRequest: {
+      /** @description An independent copy; else the clone stands on the original's images. */
+      full?: boolean;
+      /** @description Name of the clone; must be free. */
+      name: string;
+      /** @description Clone this snapshot; unset: the present, by a snapshot of its own. */
+      snapshot?: string | null;
+      /** @description Start it when it is ready. */
+      start?: boolean;
+    };
+    /** @description A clone that was made (linked), or is being made (full: `job`). */
+    CloneStarted: {
+      job?: null | components["schemas"]["Job"];
+      /** @description The clone. */
+      machine: components["schemas"]["Machine"];
+      /** @description What is new in it and what stays equal, in sentences. */
+      notes: string[];
+    };
     /** @description The command a machine runs as. */
     CommandShown: {
       /** @description Program and arguments. */
       argv: string[];
       /** @description The same, quoted for a POSIX shell. */
       shell: string;
+    };
+    /** @description One side of a [`Comparison`]. */
+    ComparedPoint: {
+      /**
+       * Format: date-time
+       * @description When.
+       */
+      at: string;
+      id?: null | components["schemas"]["SnapshotId"];
+      /** @description It holds memory. */
+      memory: boolean;
+      /** @description Name; “Now” for the present. */
+      name: string;
+    };
+    /** @description What differs between two points of a machine. */
+    Comparison: {
+      /** @description Disks that differ. */
+      disks: components["schemas"]["DiskDifference"][];
+      /** @description The earlier side as it was asked for. */
+      from: components["schemas"]["ComparedPoint"];
+      /**
+       * Format: double
+       * @description Time between the two, seconds; 0 or more.
+       */
+      seconds_between: number;
+      /** @description Settings that differ. */
+      settings: components["schemas"]["SettingDifference"][];
+      /** @description The other side. */
+      to: components["schemas"]["ComparedPoint"];
     };
     /** @description Make a machine. Unset values come from the template, the file or this computer. */
     CreateRequest: {
@@ -180,6 +256,16 @@ export interface components {
        * @description Bytes on this computer's disk, of the active image.
        */
       used: number;
+    };
+    /** @description A disk that differs. */
+    DiskDifference: {
+      /** @description Disk. */
+      id: components["schemas"]["DiskId"];
+      /**
+       * Format: int64
+       * @description At most so many bytes differ: those of the clusters written on the way from one to the other.
+       */
+      written: number;
     };
     /** @description A disk of a machine; also its QEMU node name (`disk-` + short id). */
     DiskId: string;
@@ -327,6 +413,27 @@ export interface components {
        */
       memory_free: number;
     };
+    /** @description A disk of an import. */
+    ImportDisk: {
+      /**
+       * Format: int64
+       * @description Bytes the guest sees; 0 if that is known only after unpacking.
+       */
+      capacity: number;
+      /** @description The format in words: `VMDK, compressed`. */
+      description: string;
+      /** @description File name, for people; never to be used as a path. */
+      name: string;
+      /** @description Partition table and partitions in words, where there are. */
+      partitions: string[];
+      /** @description Format. */
+      recognised: components["schemas"]["Recognised"];
+      /**
+       * Format: int64
+       * @description Bytes stored.
+       */
+      size: number;
+    };
     /** @description One line of an import plan. */
     ImportItem: {
       /** @description Fate. */
@@ -335,6 +442,15 @@ export interface components {
       what: string;
       /** @description Why, where it is not kept. */
       why?: string | null;
+    };
+    /** @description A NIC of an import. */
+    ImportNic: {
+      /** @description Its cable was plugged in. */
+      connected: boolean;
+      /** @description How it was connected, in words: `NAT`, `bridged`. */
+      connection: string;
+      /** @description MAC address, `08:00:27:…`, if it was given and is good for a NIC. */
+      mac?: string | null;
     };
     /** @description What an import would do. */
     ImportPlan: {
@@ -354,12 +470,17 @@ export interface components {
        * @description Capacity of the disk (for an ISO: of the new blank disk), bytes.
        */
       disk: number;
+      /** @description The disks that are imported, the one that starts first. None for an ISO. */
+      disks?: components["schemas"]["ImportDisk"][];
       /** @description Firmware, as guessed. */
       firmware: components["schemas"]["Firmware"];
       /** @description Two letters for the tile. */
       glyph: string;
+      inside?: null | components["schemas"]["Recognised"];
       /** @description Line by line. */
       items: components["schemas"]["ImportItem"][];
+      /** @description Absolute path of the medium (ISO) in the machine's CD drive, if it lies beside the bundle. */
+      medium?: string | null;
       /**
        * Format: int64
        * @description Memory proposed, bytes.
@@ -372,17 +493,27 @@ export interface components {
        * @description Bytes that copying needs.
        */
       needs: number;
+      /** @description NICs of the machine, in order. */
+      nics?: components["schemas"]["ImportNic"][];
+      /** @description The machine's notes, as text. */
+      notes?: string | null;
       /** @description Partition table and partitions in words, where there are. */
       partitions: string[];
       /** @description Absolute path of the file. */
       path: string;
+      /** @description Port forwards from this computer to the guest that can be kept. */
+      ports?: components["schemas"]["PortForward"][];
       /** @description Format found. */
       recognised: components["schemas"]["Recognised"];
+      /** @description Folders of another computer that the machine shared. They are only told, never taken over. */
+      shares?: components["schemas"]["ImportShare"][];
       /**
        * Format: int64
        * @description Bytes of the file itself.
        */
       size: number;
+      /** @description Names of the snapshots that were found. Only the present is imported. */
+      snapshots?: string[];
       /** @description Guest system in words, as guessed. */
       system?: string | null;
       /** @description Worth knowing, for people. */
@@ -415,6 +546,15 @@ export interface components {
       path: string;
       /** @description Start it when it is ready. */
       start?: boolean;
+    };
+    /** @description A folder that a machine shared with another computer. */
+    ImportShare: {
+      /** @description Its path on that computer, as text. */
+      host_path: string;
+      /** @description Its name in the guest. */
+      name: string;
+      /** @description The guest could not write. */
+      read_only: boolean;
     };
     /**
      * @description What will be done with one property of the file.
@@ -481,7 +621,7 @@ export interface components {
      * @description What a job does.
      * @enum {string}
      */
-    JobKind: "create" | "import" | "snapshot-take" | "snapshot-restore" | "snapshot-delete" | "library-check";
+    JobKind: "create" | "import" | "snapshot-take" | "snapshot-restore" | "snapshot-delete" | "library-check" | "clone" | "tidy";
     /** @description A job that was started, and the machine it makes. */
     JobStarted: {
       /** @description The job. */
@@ -545,6 +685,8 @@ export interface components {
       accelerator_reason?: string | null;
       /** @description Guest architecture. */
       arch: components["schemas"]["Arch"];
+      /** @description When Nestbox takes snapshots by itself (settings `snapshots.every`, `snapshots.before-start`, `snapshots.keep`). */
+      auto_snapshots?: components["schemas"]["AutoSnapshots"];
       /** @description Setting `boot.order`; empty leaves it to the firmware. */
       boot_order?: string[];
       /** @description The guest's clock is local time (setting `clock`), not UTC. */
@@ -562,6 +704,8 @@ export interface components {
       current_snapshot?: null | components["schemas"]["SnapshotId"];
       /** @description Disks. */
       disks: components["schemas"]["Disk"][];
+      /** @description This run is disposable: what the guest writes is thrown away when it ends, unless it is kept after all. */
+      disposable?: boolean;
       /** @description Firmware. */
       firmware: components["schemas"]["Firmware"];
       /** @description Absolute path of the machine's folder. */
@@ -577,10 +721,13 @@ export interface components {
       memory: number;
       /** @description Name. */
       name: string;
+      /** @description Names of the linked clones whose disks stand on its images. */
+      needed_by?: string[];
       /** @description NICs. */
       nics: components["schemas"]["Nic"][];
       /** @description Notes. */
       notes: string;
+      origin?: null | components["schemas"]["CloneOrigin"];
       /**
        * Format: int32
        * @description Hypervisor process.
@@ -611,6 +758,11 @@ export interface components {
       state: components["schemas"]["MachineState"];
       /** @description Why it is in that state, when that is not obvious (it died, it can't start). */
       state_reason?: string | null;
+      /**
+       * Format: date-time
+       * @description Since when its memory is on disk, when it is.
+       */
+      suspended_at?: string | null;
       /** @description Guest system in words. */
       system?: string | null;
       /** @description Tags. */
@@ -623,6 +775,15 @@ export interface components {
     };
     /** @description A machine of the library. */
     MachineId: string;
+    /** @description A snapshot and whose it is. */
+    MachineSnapshot: {
+      /** @description Machine. */
+      machine: components["schemas"]["MachineId"];
+      /** @description Its name. */
+      machine_name: string;
+      /** @description The snapshot. */
+      snapshot: components["schemas"]["Snapshot"];
+    };
     /**
      * @description Observed life of a machine.
      * @enum {string}
@@ -689,17 +850,21 @@ export interface components {
      * @description What a file was recognised as, by content.
      * @enum {string}
      */
-    Recognised: "iso" | "qcow2" | "raw";
+    Recognised: "iso" | "qcow2" | "raw" | "vmdk" | "vdi" | "vhd" | "vhdx" | "ova" | "ovf" | "utm" | "vbox" | "vmx" | "quickemu" | "libvirt" | "gz" | "xz" | "zst" | "bz2" | "zip";
     /** @description Restore a snapshot. */
     RestoreRequest: {
       /** @description Throw the present away instead of keeping it as a snapshot. */
       discard?: boolean;
+      /** @description `false`: only the disks, the memory stays where it is and the guest boots. Unset: memory where there is one. */
+      memory?: boolean | null;
     };
     /** @description What a restore did. */
     Restored: {
       kept?: null | components["schemas"]["Snapshot"];
       /** @description The machine now. */
       machine: components["schemas"]["Machine"];
+      /** @description What else changed, in sentences: the hardware, a medium that is not there any more. */
+      notes?: string[];
     };
     /** @description The service. */
     ServiceInfo: {
@@ -729,6 +894,15 @@ export interface components {
     Setting: {
       value: string;
     };
+    /** @description A setting that differs. */
+    SettingDifference: {
+      /** @description Text; empty where it is not there. */
+      after: string;
+      /** @description Text; empty where it was not there. */
+      before: string;
+      /** @description Setting, as in `set`, or `disks`, `nics`, `ports`, `medium`. */
+      key: string;
+    };
     /** @description Every setting. */
     Settings: {
       config: {
@@ -744,15 +918,34 @@ export interface components {
        * @description When it was taken.
        */
       created_at: string;
+      /** @description Shared by the snapshots of several machines that were cut at one instant. */
+      group?: string | null;
       /** @description Id. */
       id: components["schemas"]["SnapshotId"];
+      /** @description It stays until the user deletes it: no rule removes it. */
+      keep?: boolean;
+      /** @description Why it was taken. */
+      kind?: components["schemas"]["SnapshotKind"];
+      /** @description Medium that was in the drive: its path. */
+      medium?: string | null;
       /** @description It holds the guest's memory: restoring goes on where it was. */
       memory: boolean;
+      /** @description The memory file is compressed. */
+      memory_packed?: boolean;
+      /**
+       * Format: int64
+       * @description Bytes of `size` that are the memory file.
+       */
+      memory_size?: number;
       /** @description Name. */
       name: string;
+      /** @description Names of the linked clones that stand on it. */
+      needed_by?: string[];
       /** @description Notes. */
       notes: string;
       parent?: null | components["schemas"]["SnapshotId"];
+      /** @description The guest stood still when it was taken. */
+      paused?: boolean;
       /** @description Absolute path of the picture of the screen. */
       screenshot?: string | null;
       /**
@@ -763,19 +956,33 @@ export interface components {
     };
     /** @description What to change. */
     SnapshotChange: {
+      /** @description No rule removes it. */
+      keep?: boolean | null;
       name?: string | null;
       notes?: string | null;
     };
     /** @description A snapshot of a machine. */
     SnapshotId: string;
+    /**
+     * @description Why a snapshot was taken.
+     * @enum {string}
+     */
+    SnapshotKind: "user" | "before-restore" | "scheduled" | "before-start" | "for-clone";
     /** @description All snapshots of a machine. */
     SnapshotList: {
       current?: null | components["schemas"]["SnapshotId"];
+      /**
+       * Format: int32
+       * @description Images in the longest chain of the present's disks, the active one and the base included.
+       */
+      depth?: number;
       /** @description Oldest first. */
       snapshots: components["schemas"]["Snapshot"][];
     };
     /** @description Take a snapshot. */
     SnapshotRequest: {
+      /** @description No rule removes it. */
+      keep?: boolean;
       /** @description Keep the guest's memory too; unset: yes if it runs or is paused. */
       memory?: boolean | null;
       /** @description Name; a good one is made when unset. */
@@ -797,13 +1004,60 @@ export interface components {
       deleted: components["schemas"]["Snapshot"][];
       /**
        * Format: int64
-       * @description Bytes freed.
+       * @description Bytes freed at once.
        */
       freed: number;
+      job?: null | components["schemas"]["JobId"];
+    };
+    /**
+     * @description What frees a [`SpaceItem`].
+     * @enum {string}
+     */
+    SpaceAction: "drop-memory" | "delete-snapshot" | "tidy" | "discard-state" | "empty-trash" | "prune-cache";
+    /** @description One thing that takes space. */
+    SpaceItem: {
+      action?: null | components["schemas"]["SpaceAction"];
+      /**
+       * Format: int64
+       * @description Bytes on this computer's disk.
+       */
+      bytes: number;
+      /**
+       * Format: int64
+       * @description Bytes that `action` would free.
+       */
+      freeable: number;
+      /** @description What it is. */
+      kind: components["schemas"]["SpaceKind"];
+      machine?: null | components["schemas"]["MachineId"];
+      /** @description Whose, by name. */
+      machine_name?: string | null;
+      /** @description A sentence: why it can't be freed, or what would be lost. */
+      note?: string | null;
+      snapshot?: null | components["schemas"]["SnapshotId"];
+      /** @description For people. */
+      title: string;
+    };
+    /**
+     * @description Kinds of [`SpaceItem`].
+     * @enum {string}
+     */
+    SpaceKind: "memory" | "snapshot" | "leftover" | "suspended" | "disk" | "trash" | "cache";
+    /** @description What takes space, and what could be freed. */
+    SpaceReport: {
+      /**
+       * Format: int64
+       * @description Bytes free where the library is.
+       */
+      free: number;
+      /** @description Largest first. */
+      items: components["schemas"]["SpaceItem"][];
     };
     /** @description How to start. */
     Start: {
       accelerator?: null | components["schemas"]["Accelerator"];
+      /** @description Throw away what the guest writes when it ends. */
+      disposable?: boolean;
     };
     /** @description What everything uses right now. */
     Stats: {
@@ -832,6 +1086,18 @@ export interface components {
     Stop: {
       /** @description End it at once, as pulling the plug does. */
       force?: boolean;
+    };
+    /** @description Snapshots of several machines that were cut at one instant. */
+    TakenTogether: {
+      /** @description Shared by the snapshots. */
+      group: string;
+      /**
+       * Format: double
+       * @description Longest time that a guest stood still, seconds.
+       */
+      paused_seconds: number;
+      /** @description One for each machine. */
+      snapshots: components["schemas"]["MachineSnapshot"][];
     };
     /** @description A catalogue entry. */
     Template: {
@@ -902,6 +1168,21 @@ export interface components {
     /** @description Text to type. */
     Text: {
       text: string;
+    };
+    /** @description Take snapshots of several machines at one instant: by name or id, by tag, by network. */
+    TogetherRequest: {
+      /** @description Names or ids. */
+      machines?: string[];
+      /** @description Keep the memory of those that run too; unset: yes. */
+      memory?: boolean | null;
+      /** @description Name of each snapshot; a good one is made when unset. */
+      name?: string | null;
+      /** @description All machines with a NIC on this network. */
+      network?: string | null;
+      /** @description Notes of each. */
+      notes?: string;
+      /** @description All machines with this tag. */
+      tag?: string | null;
     };
     /** @description The trash. */
     Trash: {
