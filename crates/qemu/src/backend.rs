@@ -30,7 +30,9 @@ pub trait Backend: Send + Sync {
     /// `start-timeout`, and those of [`Self::capabilities`]. QEMU's own words are in the detail `technical`.
     async fn launch(&self, plan: &MachinePlan) -> Result<Arc<dyn Session>>;
 
-    /// Takes up again what an earlier service left in `run`.
+    /// Takes up again what an earlier service left in `run`. What it had begun is ended: memory on its way into a file
+    /// and merges of an active image are cancelled (a merge further down comes to its end by itself), overlays that
+    /// were not used are closed. The guest is left as it stands; [`Session::active_images`] says what it writes.
     ///
     /// # Errors
     /// `qemu-silent` when the process lives but does not answer, so that it must not be thought dead.

@@ -11,6 +11,7 @@ use super::{
     QemuSession, Quiet, disks,
     disks::Overlay,
     saving::{Saving, explain, leave_postmigrate, settle_migration},
+    tidy,
 };
 use crate::{FreezeRequest, Frozen, Rendezvous, RunState, rendezvous::Participant};
 use nestbox_model::{Error, Result};
@@ -58,6 +59,7 @@ impl QemuSession {
         let _no_merge = self.no_merge()?;
         let _alone = self.operation.lock().await;
         let qmp = self.qmp()?;
+        tidy::end_jobs(&qmp, tidy::Inner::Cancel).await?;
         let was_running = self.runs_or_stands(&qmp).await?;
         let _quiet = Quiet::begin(&self.link.quiet);
         let overlays = self

@@ -9,6 +9,7 @@ use super::{
     QemuSession, Quiet,
     media::FdSet,
     memory::{MemoryPart, Note},
+    tidy,
 };
 use crate::{
     RunState, process,
@@ -85,6 +86,7 @@ impl QemuSession {
         let _no_merge = self.no_merge()?;
         let _alone = self.operation.lock().await;
         let qmp = self.qmp()?;
+        tidy::end_jobs(&qmp, tidy::Inner::Cancel).await?;
         let was_running = self.runs_or_stands(&qmp).await?;
         let _quiet = Quiet::begin(&self.link.quiet);
         let mut saving = Saving::new(&qmp, was_running);
