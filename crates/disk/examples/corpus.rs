@@ -43,6 +43,10 @@ async fn main() {
         if !text("path").contains(&only) {
             continue;
         }
+        if !text("needs").is_empty() {
+            println!("skip  {:?}: needs {}", text("path"), text("needs"));
+            continue;
+        }
         let path = corpus.join(name_of(text("path"), text("path_b64")));
         let verdict = judge(&path).await;
         slowest = slowest.max(verdict.planned_in);

@@ -1,14 +1,9 @@
 //! The files beside an image or a bundle: opened by a plain name in one folder, never followed out of it.
 
-use crate::{
-    foreign::Beside,
-    qcow2::printable,
-    refuse,
-    source::{OpenFile, SharedSource},
-};
+use crate::{foreign::Beside, qcow2::printable, refuse, source::OpenFile};
 use nestbox_model::Result;
 use rustix::fs::{Mode, OFlags, openat};
-use std::{fs::File, os::fd::OwnedFd, path::Path, sync::Arc};
+use std::{fs::File, os::fd::OwnedFd, path::Path};
 
 /// Longest name, bytes (what file systems allow).
 const NAME_MAX: usize = 255;
@@ -104,9 +99,31 @@ impl Folder {
     }
 }
 
-impl Beside for Folder {
-    fn open(&self, name: &str) -> Result<SharedSource> {
-        judge_name(name)?;
-        Ok(Arc::new(self.file(name)?))
+/// A folder below another place, for what lies there.
+pub(crate) struct Within<'a> {
+    pub beside: &'a dyn Beside,
+    /// Path below; may be empty.
+    pub folder: &'a str,
+}
+
+impl Beside for Within<'_> {
+    fn file(&self, path: &str) -> Result<OpenFile> {
+        if self.folder.is_empty() {
+            return self.beside.file(path);
+        }
+        judge_path(path)?;
+        self.beside.file(&format!("{}/{path}", self.folder))
+    }
+}
+
+/// The folder that a file lies in, opened when it is needed.
+pub(crate) struct FolderOf<'a>(pub &'a Path);
+
+impl Beside for FolderOf<'_> {
+    fn file(&self, path: &str) -> Result<OpenFile> {
+        Folder::open(self.0)?.file(path)
+    }
+    fn folder(&self) -> Option<&Path> {
+        Some(self.0)
     }
 }

@@ -1,7 +1,7 @@
 //! What a file is, by its content. A format more is one file and one line in [`DETECTORS`].
 
 use crate::{
-    foreign, iso, packed, qcow2,
+    bundle, foreign, iso, packed, qcow2,
     raw::{self, Table},
     refuse,
     source::{FileSource, Source, le16, le32, unreadable},
@@ -75,6 +75,8 @@ pub(crate) enum Fate {
     Import(Recognised),
     /// A disk in another program's format.
     Disk(Recognised, foreign::Open),
+    /// A machine of another program.
+    Bundle(Recognised, bundle::Open),
     /// Something is inside.
     Packed(packed::Method),
     /// We know it and can't import it; how to get at what is inside.
@@ -121,7 +123,12 @@ const DETECTORS: &[Detector] = &[
     packed::ZSTD,
     packed::BZIP2,
     packed::ZIP,
-    //BUNDLES
+    bundle::ova::DETECTOR,
+    bundle::ovf::DETECTOR,
+    bundle::vbox::DETECTOR,
+    bundle::vmx::DETECTOR,
+    bundle::libvirt::DETECTOR,
+    bundle::quickemu::DETECTOR,
     refused("QED", |p| p.starts(b"QED\0"), CONVERT),
     refused(
         "Parallels disks",
@@ -167,7 +174,7 @@ pub(crate) fn recognise_source(source: &dyn Source) -> Result<Recognised> {
     Ok(match find(source)? {
         Found::Raw => Recognised::Raw,
         Found::Format(detector) => match detector.fate {
-            Fate::Import(kind) | Fate::Disk(kind, _) => kind,
+            Fate::Import(kind) | Fate::Disk(kind, _) | Fate::Bundle(kind, _) => kind,
             Fate::Packed(method) => method.recognised(),
             Fate::Refuse(hint) => return Err(unsupported(detector.name).with_hint(hint)),
         },

@@ -11,8 +11,9 @@ pub(crate) mod vhd;
 pub(crate) mod vhdx;
 pub(crate) mod vmdk;
 
-use crate::source::SharedSource;
+use crate::source::{OpenFile, SharedSource};
 use nestbox_model::Result;
+use std::{path::Path, sync::Arc};
 
 /// Most blocks that a table may describe: 2 TiB of VMDK grains, 32 TiB of 1 MiB blocks. The table takes 4 bytes a block.
 pub(crate) const BLOCKS_MAX: u64 = 1 << 25;
@@ -53,19 +54,34 @@ pub(crate) type Open = fn(SharedSource, &dyn Beside) -> Result<Opened>;
 
 /// Where an image's or a bundle's other files may lie.
 pub(crate) trait Beside {
-    /// Opens the file of this plain name.
+    /// Opens the file at this path below.
     ///
     /// # Errors
-    /// `image-refers-elsewhere` for anything but a plain name, a link or something that is no file; `part-missing`.
-    fn open(&self, name: &str) -> Result<SharedSource>;
+    /// `image-refers-elsewhere` for anything but plain names with `/` between, for a link and for what is no file;
+    /// `part-missing`.
+    fn file(&self, path: &str) -> Result<OpenFile>;
+
+    /// As [`Self::file`], for a plain name only.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    fn open(&self, name: &str) -> Result<SharedSource> {
+        crate::beside::judge_name(name)?;
+        Ok(Arc::new(self.file(name)?))
+    }
+
+    /// Its path, if it is a folder.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Nothing is beside it.
 pub(crate) struct Alone;
 
 impl Beside for Alone {
-    fn open(&self, name: &str) -> Result<SharedSource> {
-        Err(crate::refuse::part_missing(name))
+    fn file(&self, path: &str) -> Result<OpenFile> {
+        Err(crate::refuse::part_missing(path))
     }
 }
 

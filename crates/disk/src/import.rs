@@ -1,24 +1,24 @@
 //! Brings a judged disk image into a machine's folder.
 
+mod incoming;
+
 use crate::{
     Facts, Inspection,
+    bundle::Checksum,
     copy::{self, SourceState},
     foreign::Alone,
-    inspect::{inspect_open, judge_qcow2},
+    inspect::inspect_open,
     packed,
-    qcow2::{
-        convert::disk_to_qcow2,
-        create::{Backing, create},
-    },
+    qcow2::create::{Backing, create},
     source::{OpenFile, SharedSource, Source},
     tools,
     work::{self, Control, Progress},
 };
+use incoming::Incoming;
 use nestbox_model::{Error, FileAction, ImageFormat, Result};
 use std::{
-    fs::{self, Permissions},
-    io::{self, ErrorKind},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -97,6 +97,9 @@ async fn import_all(
     cancel: &CancellationToken,
 ) -> Result<Vec<Imported>> {
     inspection.file.state.check(inspection.file())?;
+    if inspection.disks.len() > 1 && name(inspection.disks.len() - 1).is_none() {
+        return Err(several_disks());
+    }
     let first = name(0).unwrap_or_default();
     let origin = Origin::of(inspection);
     let may_rename = action == FileAction::Move && can_rename(inspection, &first);
@@ -194,7 +197,7 @@ fn open_unpacked(unpacked: &NamedTempFile) -> Result<Inspection> {
         .reopen()
         .and_then(OpenFile::new)
         .map_err(|error| crate::source::unreadable(&error))?;
-    inspect_open(file, unpacked.path().to_owned(), &Alone)
+    inspect_open(file, unpacked.path(), &Alone)
 }
 
 fn several_disks() -> Error {
@@ -215,6 +218,10 @@ enum Origin {
         file: OpenFile,
         method: packed::Method,
     },
+    Bundle {
+        disks: Vec<Origin>,
+        checksums: Vec<Checksum>,
+    },
     /// Anything that is written anew.
     Disk {
         disk: SharedSource,
@@ -227,6 +234,10 @@ impl Origin {
         let file = inspection.file.clone();
         match (&inspection.facts, &inspection.foreign) {
             (Facts::Iso(_), _) => Self::Iso,
+            (Facts::Bundle(_), _) => Self::Bundle {
+                disks: inspection.disks.iter().map(Self::of).collect(),
+                checksums: inspection.checksums.clone(),
+            },
             (Facts::Packed(packed), _) => Self::Packed {
                 file,
                 method: packed.method,
@@ -269,6 +280,17 @@ impl Origin {
             Self::Packed { file, method } => {
                 let unpacked = packed::unpack(&file, method, to, control)?;
                 return Self::bring_in_unpacked(unpacked, to, control);
+            }
+            Self::Bundle { disks, checksums } => {
+                control.add_total(checksums.iter().map(|checksum| checksum.file.length()).sum());
+                checksums
+                    .iter()
+                    .try_for_each(|checksum| checksum.verify(Some(control)))?;
+                let mut all = Vec::new();
+                for disk in disks {
+                    all.extend(disk.bring_in(to, false, control)?);
+                }
+                return Ok(all);
             }
             Self::Disk { disk, stored } => Incoming::converted(&*disk, stored, to, control)?,
         };
@@ -341,131 +363,6 @@ async fn link(inspection: &Inspection, to: &Path) -> Result<Imported> {
         kept_in_place: true,
         linked: Some(path.clone()),
     })
-}
-
-/// A file on its way into the library. Dropped before [`Self::keep`], it goes away, or back to where it came from.
-struct Incoming {
-    /// `None` once it is kept or went back.
-    file: Option<NamedTempFile>,
-    /// Where a file that was renamed stood.
-    came_from: Option<PathBuf>,
-    capacity: u64,
-    dirty: bool,
-    raw: bool,
-}
-
-impl Incoming {
-    fn new(file: NamedTempFile) -> Self {
-        Self {
-            file: Some(file),
-            came_from: None,
-            capacity: 0,
-            dirty: false,
-            raw: false,
-        }
-    }
-
-    fn copied(source: &OpenFile, to: &Path, control: &Control) -> Result<Self> {
-        let file = if source.is_whole() {
-            copy::copy_to_temporary(&source.file, to, control)?.0
-        } else {
-            copy::copy_part(source, to, control)?
-        };
-        Ok(Self::new(file))
-    }
-
-    fn converted(disk: &dyn Source, stored: u64, to: &Path, control: &Control) -> Result<Self> {
-        let file = copy::temporary_for(to)?;
-        work::need_space(to.parent().unwrap_or(Path::new("/")), stored.min(disk.length()))?;
-        let capacity = disk_to_qcow2(disk, file.as_file(), to, control)?;
-        file.as_file()
-            .sync_all()
-            .map_err(|error| Error::io("write the machine's disk", to, &error))?;
-        let mut incoming = Self::new(file);
-        incoming.capacity = capacity;
-        incoming.raw = true;
-        Ok(incoming)
-    }
-
-    /// Renames the user's file beside `to`; `None` if it is on another file system after all.
-    fn renamed(source: &OpenFile, from: &Path, to: &Path) -> Result<Option<Self>> {
-        let own = source
-            .file
-            .try_clone()
-            .map_err(|error| crate::source::unreadable(&error))?;
-        let place = copy::temporary_for(to)?;
-        let place = place.into_temp_path();
-        match fs::rename(from, &place) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::CrossesDevices => return Ok(None),
-            Err(error) => return Err(Error::io("move the file into the library", from, &error)),
-        }
-        let mut incoming = Self::new(NamedTempFile::from_parts(own, place));
-        incoming.came_from = Some(from.to_owned());
-        // What came under that name must be what was inspected; dropping puts it back.
-        let facts = incoming.path().and_then(|path| fs::symlink_metadata(path).ok());
-        let state = &source.state;
-        if facts.is_none_or(|facts| (facts.dev(), facts.ino()) != (state.device, state.inode)) {
-            return Err(copy::changed());
-        }
-        Ok(Some(incoming))
-    }
-
-    fn path(&self) -> Option<&Path> {
-        self.file.as_ref().map(NamedTempFile::path)
-    }
-
-    /// Judges the private file; what we wrote ourselves needs no judging.
-    fn judge(&mut self) -> Result<()> {
-        if self.raw {
-            return Ok(());
-        }
-        let Some(file) = &self.file else { return Ok(()) };
-        let (header, _) = judge_qcow2(file.as_file())?;
-        self.capacity = header.capacity.next_multiple_of(512);
-        self.dirty = header.dirty;
-        Ok(())
-    }
-
-    fn keep(mut self, to: &Path) -> Result<()> {
-        let doing = "move the file into the library";
-        let Some(file) = &self.file else { return Ok(()) };
-        if self.came_from.is_some() {
-            let failed = |error: &io::Error| Error::io(doing, to, error);
-            fs::set_permissions(file.path(), Permissions::from_mode(0o600))
-                .map_err(|error| failed(&error))?;
-            file.as_file().sync_all().map_err(|error| failed(&error))?;
-        }
-        if fs::symlink_metadata(to).is_ok() {
-            return Err(Error::conflict(
-                "file-exists",
-                format!("There is already a file {}.", to.display()),
-            ));
-        }
-        self.came_from = None;
-        match self.file.take() {
-            Some(file) => copy::keep(file, to),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        let (Some(file), Some(home)) = (self.file.take(), &self.came_from) else {
-            return;
-        };
-        // Back to the user, under its old name; if that is taken by now, it stays where it is rather than be lost.
-        let path = file.into_temp_path();
-        let outcome = match fs::symlink_metadata(home) {
-            Err(_) => fs::rename(&path, home),
-            Ok(_) => Err(ErrorKind::AlreadyExists.into()),
-        };
-        if let Err(error) = outcome {
-            tracing::error!(path = %path.display(), home = %home.display(), %error, "a file could not be put back");
-            let _ = path.keep();
-        }
-    }
 }
 
 /// Repairs the private copy of an image that was not closed properly, and judges it once more.

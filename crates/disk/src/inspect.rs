@@ -1,7 +1,8 @@
 //! Opens a file of the user's once and judges it through that descriptor.
 
 use crate::{
-    beside::Folder,
+    beside::FolderOf,
+    bundle::{self, Bundle, BundleFacts, Checksum},
     detect::{self, Fate, Found},
     foreign::{Beside, Opened},
     iso,
@@ -21,7 +22,7 @@ use std::{
 };
 
 /// What is known about an image, by format.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Facts {
     Qcow2 {
@@ -33,6 +34,7 @@ pub enum Facts {
     Iso(IsoFacts),
     Foreign(ForeignFacts),
     Packed(PackedFacts),
+    Bundle(Box<BundleFacts>),
 }
 
 /// A disk in another program's format.
@@ -74,6 +76,10 @@ pub struct Inspection {
     pub(crate) file: OpenFile,
     /// Reads the disk in another program's format.
     pub(crate) foreign: Option<SharedSource>,
+    /// The disks of a bundle, every one judged.
+    pub(crate) disks: Vec<Inspection>,
+    /// The checksums of a bundle's files.
+    pub(crate) checksums: Vec<Checksum>,
 }
 
 impl std::fmt::Debug for Inspection {
@@ -87,6 +93,28 @@ impl std::fmt::Debug for Inspection {
 }
 
 impl Inspection {
+    fn new(file: OpenFile, path: PathBuf, recognised: Recognised, facts: Facts) -> Self {
+        Self {
+            real_path: path.clone(),
+            path,
+            is_link: false,
+            recognised,
+            length: file.length(),
+            allocated: file.state.allocated.min(file.length()),
+            facts,
+            file,
+            foreign: None,
+            disks: Vec::new(),
+            checksums: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, bundle: Bundle) {
+        self.facts = Facts::Bundle(Box::new(bundle.facts));
+        self.disks = bundle.disks;
+        self.checksums = bundle.checksums;
+    }
+
     /// Bytes that a guest sees of it (an ISO: its length). 0 where that is not known before it is unpacked.
     pub fn capacity(&self) -> u64 {
         match &self.facts {
@@ -95,12 +123,14 @@ impl Inspection {
             Facts::Iso(_) => self.length,
             Facts::Foreign(foreign) => foreign.capacity.next_multiple_of(512),
             Facts::Packed(packed) => packed.capacity.unwrap_or(0),
+            Facts::Bundle(_) => self.disks.first().map_or(0, Self::capacity),
         }
     }
     /// All of it is in the one file at [`Self::real_path`].
     pub(crate) fn is_one_file(&self) -> bool {
         match &self.facts {
             Facts::Foreign(foreign) => !foreign.several_files,
+            Facts::Bundle(_) => self.recognised == Recognised::Ova,
             _ => self.file.is_whole(),
         }
     }
@@ -132,6 +162,11 @@ fn inspect_file(path: &Path) -> Result<Inspection> {
         _ => Error::io(doing, path, error),
     };
     let path = std::path::absolute(path).map_err(|error| io(&error))?;
+    if path.is_dir()
+        && let Some(outcome) = inspect_folder(&path)
+    {
+        return outcome;
+    }
     // Looked at before it is opened, since opening a device can have effects; and again afterwards.
     regular(fs::metadata(&path).map_err(|error| io(&error))?.file_type())?;
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
@@ -144,50 +179,62 @@ fn inspect_file(path: &Path) -> Result<Inspection> {
     let file = OpenFile::new(file).map_err(|error| io(&error))?;
     let real_path = fs::canonicalize(&path).map_err(|error| io(&error))?;
     let is_link = fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_symlink());
-    let folder = LazyFolder(real_path.parent().unwrap_or(Path::new("/")));
-    let mut inspection = inspect_open(file, path, &folder)?;
+    let folder = FolderOf(real_path.parent().unwrap_or(Path::new("/")));
+    let mut inspection = inspect_open(file, &path, &folder)?;
     inspection.real_path = real_path;
     inspection.is_link = is_link;
     Ok(inspection)
 }
 
-/// The folder that a file lies in, opened when it is needed.
-struct LazyFolder<'a>(&'a Path);
-
-impl Beside for LazyFolder<'_> {
-    fn open(&self, name: &str) -> Result<SharedSource> {
-        Folder::open(self.0)?.open(name)
-    }
+/// A folder that is a machine.
+fn inspect_folder(path: &Path) -> Option<Result<Inspection>> {
+    let real_path = fs::canonicalize(path).ok()?;
+    let is_link = fs::symlink_metadata(path).is_ok_and(|facts| facts.is_symlink());
+    let found = bundle::open_folder(&real_path, &FolderOf(&real_path))?;
+    Some(found.map(|(kind, config, bundle)| {
+        let mut inspection = Inspection::new(config, path.to_owned(), kind, Facts::Bundle(Box::default()));
+        inspection.take(bundle);
+        inspection.real_path = real_path;
+        inspection.is_link = is_link;
+        inspection
+    }))
 }
 
 /// Judges a file that is open.
-pub(crate) fn inspect_open(file: OpenFile, path: PathBuf, beside: &dyn Beside) -> Result<Inspection> {
-    let mut foreign = None;
-    let (recognised, facts) = match detect::find(&file)? {
-        Found::Raw => (Recognised::Raw, Facts::Raw(raw::look(&file))),
+pub(crate) fn inspect_open(file: OpenFile, path: &Path, beside: &dyn Beside) -> Result<Inspection> {
+    let new = |file, kind, facts| Inspection::new(file, path.to_owned(), kind, facts);
+    Ok(match detect::find(&file)? {
+        Found::Raw => {
+            let facts = Facts::Raw(raw::look(&file));
+            new(file, Recognised::Raw, facts)
+        }
         Found::Format(detector) => match detector.fate {
-            Fate::Import(Recognised::Iso) => (Recognised::Iso, Facts::Iso(iso::look(&file)?)),
-            Fate::Import(kind) => (kind, judge_qcow2_disk(&file)?),
+            Fate::Import(Recognised::Iso) => {
+                let facts = Facts::Iso(iso::look(&file)?);
+                new(file, Recognised::Iso, facts)
+            }
+            Fate::Import(kind) => {
+                let facts = judge_qcow2_disk(&file)?;
+                new(file, kind, facts)
+            }
             Fate::Disk(kind, open) => {
                 let opened = open(Arc::new(file.clone()), beside)?;
-                let facts = foreign_facts(&opened);
-                foreign = Some(opened.disk);
-                (kind, Facts::Foreign(facts))
+                let mut inspection = new(file, kind, Facts::Foreign(foreign_facts(&opened)));
+                inspection.foreign = Some(opened.disk);
+                inspection
             }
-            Fate::Packed(method) => (method.recognised(), Facts::Packed(packed::look(&file, method)?)),
+            Fate::Bundle(kind, open) => {
+                let bundle = open(&file, beside)?;
+                let mut inspection = new(file, kind, Facts::Bundle(Box::default()));
+                inspection.take(bundle);
+                inspection
+            }
+            Fate::Packed(method) => {
+                let facts = Facts::Packed(packed::look(&file, method)?);
+                new(file, method.recognised(), facts)
+            }
             Fate::Refuse(hint) => return Err(detect::unsupported(detector.name).with_hint(hint)),
         },
-    };
-    Ok(Inspection {
-        real_path: path.clone(),
-        path,
-        is_link: false,
-        recognised,
-        length: file.length(),
-        allocated: file.state.allocated.min(file.length()),
-        facts,
-        file,
-        foreign,
     })
 }
 
@@ -238,5 +285,5 @@ fn regular(kind: FileType) -> Result<()> {
         "not-a-file",
         format!("Nestbox can only import files, and this is {what}."),
     )
-    .with_hint("Choose an .iso, a .qcow2 or a raw disk image."))
+    .with_hint("Choose an ISO, a disk image, or a machine of another program (ova, ovf, utm, vbox, vmx)."))
 }

@@ -8,6 +8,7 @@
 
 mod beside;
 mod boot;
+mod bundle;
 mod chain;
 mod copy;
 mod detect;
@@ -30,6 +31,7 @@ pub mod tools;
 mod work;
 
 pub use boot::BootFacts;
+pub use bundle::BundleFacts;
 pub use chain::{ChainLink, chain};
 pub use copy::{Copied, CopyMethod, copy_in};
 pub use detect::recognise;

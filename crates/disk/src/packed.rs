@@ -5,6 +5,7 @@ mod unpack;
 mod zip_entry;
 
 use crate::{
+    bundle::{self, BundleFacts},
     detect::{Detector, Fate, Found, Probe, find},
     iso, qcow2, raw,
     raw::DiskFacts,
@@ -89,7 +90,7 @@ impl Method {
 }
 
 /// A compressed file, and what its first part says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PackedFacts {
     pub(crate) method: Method,
     /// What is inside. Judged when it is unpacked.
@@ -106,6 +107,8 @@ pub struct PackedFacts {
     pub volume: Option<String>,
     /// Name of the file inside an archive, for people only.
     pub name: Option<String>,
+    /// What the description of a machine inside says, where the first part has it.
+    pub machine: Option<Box<BundleFacts>>,
 }
 
 /// Looks at the first part of the content.
@@ -134,7 +137,7 @@ pub(crate) fn look(file: &OpenFile, method: Method) -> Result<PackedFacts> {
 
 fn judge_head(head: &Head, method: Method) -> Result<PackedFacts> {
     let mut disk = DiskFacts::new(raw::Table::Unknown);
-    let (mut capacity, mut volume) = (None, None);
+    let (mut capacity, mut volume, mut machine) = (None, None, None);
     let (inside, words) = match find(head)? {
         Found::Raw => {
             disk = raw::look(head);
@@ -159,6 +162,16 @@ fn judge_head(head: &Head, method: Method) -> Result<PackedFacts> {
                 (kind, "ISO 9660".into())
             }
             Fate::Disk(kind, _) => (kind, detector.name.to_owned()),
+            Fate::Bundle(Recognised::Ova, _) => {
+                machine = bundle::ova::look(head).map(Box::new);
+                (Recognised::Ova, "OVA".into())
+            }
+            Fate::Bundle(..) => {
+                return Err(refuse::unsupported_machine(
+                    "The machine's description is compressed without its disks.",
+                    "Unpack it beside its disks, then import it.",
+                ));
+            }
             Fate::Packed(_) => return Err(refuse::nested()),
             Fate::Refuse(hint) => return Err(crate::detect::unsupported(detector.name).with_hint(hint)),
         },
@@ -172,6 +185,7 @@ fn judge_head(head: &Head, method: Method) -> Result<PackedFacts> {
         disk,
         volume,
         name: None,
+        machine,
     })
 }
 

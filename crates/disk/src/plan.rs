@@ -2,7 +2,7 @@
 
 mod items;
 
-use crate::{BootFacts, Facts, Inspection, inspect, qcow2::printable, raw::DiskFacts, systems};
+use crate::{BootFacts, BundleFacts, Facts, Inspection, inspect, qcow2::printable, raw::DiskFacts, systems};
 use nestbox_model::{Arch, Firmware, ImportDisk, ImportPlan, Recognised, Result, validate_name};
 use std::path::Path;
 
@@ -23,16 +23,22 @@ impl Inspection {
             Facts::Packed(packed) => packed.volume.as_deref(),
             _ => None,
         };
-        let guess = volume
-            .and_then(systems::guess)
-            .or_else(|| systems::guess(&file_name));
+        let machine = self.machine();
+        let told = machine.and_then(|machine| machine.system.as_deref());
+        let named = machine.and_then(|machine| machine.name.as_deref());
+        let guess = [volume, told, named, Some(file_name.as_str())]
+            .into_iter()
+            .flatten()
+            .find_map(systems::guess);
         let (system, words) = match guess {
             Some((system, words)) => (system, Some(words)),
             None => (&systems::UNKNOWN, None),
         };
         let mut warnings = Vec::new();
         let (arch, arch_reason) = self.choose_arch(arch, volume, &file_name, &mut warnings);
-        let firmware = choose_firmware(arch, self.boot());
+        let firmware = machine
+            .and_then(|machine| machine.firmware)
+            .unwrap_or_else(|| choose_firmware(arch, self.boot()));
         let (disk, needs) = match &self.facts {
             Facts::Iso(_) => (system.disk, 0),
             Facts::Packed(packed) => (
@@ -40,6 +46,7 @@ impl Inspection {
                 packed.claimed.unwrap_or(self.length),
             ),
             Facts::Foreign(foreign) => (self.capacity(), foreign.stored.min(self.capacity())),
+            Facts::Bundle(_) => (self.capacity(), self.disks.iter().map(Self::stored).sum()),
             _ => (self.capacity(), self.allocated.min(self.length)),
         };
         let items = items::items(self, system, &mut warnings);
@@ -47,14 +54,22 @@ impl Inspection {
             path: self.path.to_string_lossy().into_owned(),
             recognised: self.recognised,
             description: self.describe(),
-            name: words.clone().unwrap_or_else(|| name_from(&file_name)),
+            name: named
+                .map(str::to_owned)
+                .or_else(|| words.clone())
+                .unwrap_or_else(|| name_from(&file_name)),
             glyph: system.glyph.to_owned(),
             system: words,
             arch,
             arch_reason,
             firmware,
-            cpus: system.cpus.min(processors()),
-            memory: system.memory,
+            cpus: machine
+                .and_then(|machine| machine.cpus)
+                .unwrap_or(system.cpus)
+                .min(processors()),
+            memory: machine
+                .and_then(|machine| machine.memory)
+                .unwrap_or(system.memory),
             disk,
             size: self.stored(),
             needs,
@@ -65,19 +80,38 @@ impl Inspection {
                 Facts::Packed(packed) => Some(packed.inside),
                 _ => None,
             },
-            disks: self.disks(),
-            nics: Vec::new(),
-            ports: Vec::new(),
-            shares: Vec::new(),
-            snapshots: Vec::new(),
-            medium: None,
-            notes: None,
+            disks: self.as_disks(),
+            nics: machine.map(|machine| machine.nics.clone()).unwrap_or_default(),
+            ports: machine.map(|machine| machine.ports.clone()).unwrap_or_default(),
+            shares: machine.map(|machine| machine.shares.clone()).unwrap_or_default(),
+            snapshots: machine
+                .map(|machine| machine.snapshots.clone())
+                .unwrap_or_default(),
+            medium: machine
+                .and_then(|machine| machine.medium.as_ref())
+                .map(|path| path.to_string_lossy().into_owned()),
+            notes: machine.and_then(|machine| machine.notes.clone()),
         }
     }
 
-    fn disks(&self) -> Vec<ImportDisk> {
+    /// What the description of a machine says.
+    fn machine(&self) -> Option<&BundleFacts> {
+        match &self.facts {
+            Facts::Bundle(machine) => Some(machine),
+            Facts::Packed(packed) => packed.machine.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn as_disks(&self) -> Vec<ImportDisk> {
         if self.is_medium() {
             return Vec::new();
+        }
+        if let Facts::Bundle(_) = &self.facts {
+            return self.disks.iter().flat_map(Self::as_disks).collect();
+        }
+        if let Some(machine) = self.machine().filter(|machine| !machine.unjudged.is_empty()) {
+            return machine.unjudged.iter().map(|name| unjudged(name)).collect();
         }
         vec![ImportDisk {
             name: printable(&self.file_name()),
@@ -115,6 +149,7 @@ impl Inspection {
     fn stored(&self) -> u64 {
         match &self.facts {
             Facts::Foreign(foreign) => foreign.stored,
+            Facts::Bundle(_) => self.disks.iter().map(Self::stored).sum::<u64>().max(self.length),
             _ => self.length,
         }
     }
@@ -124,6 +159,7 @@ impl Inspection {
             Facts::Qcow2 { disk, .. } | Facts::Raw(disk) => Some(disk),
             Facts::Foreign(foreign) => Some(&foreign.disk),
             Facts::Packed(packed) => Some(&packed.disk),
+            Facts::Bundle(_) => self.disks.first().and_then(Self::disk_facts),
             Facts::Iso(_) => None,
         }
     }
@@ -133,6 +169,10 @@ impl Inspection {
             Facts::Qcow2 { disk, .. } | Facts::Raw(disk) => &disk.boot,
             Facts::Foreign(foreign) => &foreign.disk.boot,
             Facts::Packed(packed) => &packed.disk.boot,
+            Facts::Bundle(_) => match self.disks.first() {
+                Some(disk) => disk.boot(),
+                None => &NOTHING_STARTS,
+            },
             Facts::Iso(iso) => &iso.boot,
         }
     }
@@ -143,6 +183,7 @@ impl Inspection {
             Facts::Raw(_) => "raw disk".into(),
             Facts::Foreign(foreign) => foreign.words.clone(),
             Facts::Packed(packed) => packed.words.clone(),
+            Facts::Bundle(bundle) => bundle.words.clone(),
             Facts::Iso(iso) => match iso.boot.words() {
                 Some(words) => format!("ISO 9660, bootable ({words})"),
                 None => "ISO 9660, not bootable".into(),
@@ -182,6 +223,9 @@ impl Inspection {
             .find(|arch| named.is_some_and(|(named, _)| named == **arch))
             .or_else(|| boots.iter().find(|arch| arch.is_native()))
             .or_else(|| boots.first());
+        if let Some(arch) = self.machine().and_then(|machine| machine.arch) {
+            return (arch, "the machine's description".into());
+        }
         if let Some(arch) = boot_file {
             return (*arch, "EFI boot file".into());
         }
@@ -209,6 +253,24 @@ fn choose_firmware(arch: Arch, boot: &BootFacts) -> Firmware {
 
 fn processors() -> u32 {
     std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
+}
+
+static NOTHING_STARTS: BootFacts = BootFacts {
+    bios: false,
+    uefi: false,
+    uefi_arches: Vec::new(),
+};
+
+/// A disk that can be judged only once it is unpacked.
+fn unjudged(name: &str) -> ImportDisk {
+    ImportDisk {
+        name: name.to_owned(),
+        recognised: Recognised::Raw,
+        description: "judged when it is unpacked".into(),
+        capacity: 0,
+        size: 0,
+        partitions: Vec::new(),
+    }
 }
 
 /// Ends of file names that are no part of a machine's name.

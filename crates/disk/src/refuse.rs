@@ -110,3 +110,8 @@ pub(crate) fn nested() -> Error {
         "Unpack it once, then import what was inside.",
     )
 }
+
+/// A machine that we can't make.
+pub(crate) fn unsupported_machine(message: impl Into<String>, hint: &str) -> Error {
+    refuse("machine-unsupported", message, hint)
+}

@@ -1,7 +1,7 @@
 //! The plan line by line: what is kept, changed and dropped, and why; and what is worth knowing.
 
 use crate::{
-    Facts, ForeignFacts, Inspection, PackedFacts,
+    BundleFacts, Facts, ForeignFacts, Inspection, PackedFacts,
     raw::{DiskFacts, Table},
     systems::System,
 };
@@ -48,6 +48,7 @@ pub(super) fn items(inspection: &Inspection, system: &System, warnings: &mut Vec
         }
         Facts::Foreign(foreign) => foreign_items(inspection.recognised, foreign, &mut items, warnings),
         Facts::Packed(packed) => packed_items(packed, system, &mut items, warnings),
+        Facts::Bundle(machine) => bundle_items(machine, &inspection.disks, &mut items, warnings),
     }
     if inspection.capacity() != exact_capacity(inspection) {
         items.push(item(
@@ -149,6 +150,10 @@ fn packed_items(
     } else if packed.inside != Recognised::Qcow2 && !packed.inside.is_bundle() {
         items.push(new_format(packed.inside));
     }
+    if let Some(machine) = &packed.machine {
+        items.extend(machine.items.iter().cloned());
+        warnings.extend(machine.warnings.iter().cloned());
+    }
     if let Some(name) = &packed.name {
         items.push(item(
             format!("The name in the archive, “{name}”"),
@@ -159,12 +164,41 @@ fn packed_items(
     warnings.push("Only its first part was looked at; the rest is judged while it is unpacked.".into());
 }
 
+fn bundle_items(
+    machine: &BundleFacts,
+    disks: &[Inspection],
+    items: &mut Vec<ImportItem>,
+    warnings: &mut Vec<String>,
+) {
+    items.extend(machine.items.iter().cloned());
+    warnings.extend(machine.warnings.iter().cloned());
+    for disk in disks {
+        let name = crate::qcow2::printable(&disk.path.to_string_lossy());
+        match &disk.facts {
+            Facts::Qcow2 { header, .. } => qcow2_items(header, items, warnings),
+            Facts::Foreign(foreign) => {
+                for (what, why) in &foreign.dropped {
+                    items.push(item(format!("{what} ({name})"), ItemFate::Dropped, Some(why)));
+                }
+                warnings.extend(foreign.warnings.iter().cloned());
+            }
+            _ => {}
+        }
+        if disk.recognised != Recognised::Qcow2 {
+            items.push(new_format(disk.recognised));
+        }
+    }
+    if let Some(facts) = disks.first().and_then(Inspection::disk_facts) {
+        warn_about_disk(facts, warnings);
+    }
+}
+
 fn exact_capacity(inspection: &Inspection) -> u64 {
     match &inspection.facts {
         Facts::Qcow2 { header, .. } => header.capacity,
         Facts::Foreign(foreign) => foreign.capacity,
         Facts::Raw(_) | Facts::Iso(_) => inspection.length,
-        Facts::Packed(_) => inspection.capacity(),
+        Facts::Packed(_) | Facts::Bundle(_) => inspection.capacity(),
     }
 }
 
