@@ -1,8 +1,11 @@
 //! A meeting of several freezes: their guests stand still together, are cut, and go on together.
 //!
 //! ```text
-//! stands still ─ arrive ─▶ all arrived ─▶ disks cut ─ cut ─▶ all cut ─▶ goes on
+//! could stand still ─▶ all could ─▶ stands still ─ arrive ─▶ all arrived ─▶ disks cut ─ cut ─▶ all cut ─▶ goes on
 //! ```
+//! Who streams memory can't choose when its guest stands still and arrives straight away; who need not stream lets
+//! its guest run until then.
+//!
 //! Who fails or gives up on the way breaks the meeting for all: each takes back what it did.
 
 use nestbox_model::{Error, Result};
@@ -10,7 +13,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// How long guests stand still for one that does not come.
-const LIMIT: Duration = Duration::from_secs(60);
+const STILL_MOST: Duration = Duration::from_secs(60);
+/// How long a guest that runs waits for others whose memory streams.
+const RUNNING_MOST: Duration = Duration::from_secs(600);
 
 /// Where a fixed number of freezes meet. Made for one meeting only.
 #[derive(Debug)]
@@ -22,13 +27,14 @@ pub struct Rendezvous {
 #[derive(Clone, Debug, Default)]
 struct Progress {
     joined: usize,
+    ready: usize,
     arrived: usize,
     cut: usize,
     broken: Option<&'static str>,
 }
 
 impl Rendezvous {
-    /// A meeting of `count` freezes. Nobody waits for the others for longer than a minute.
+    /// A meeting of `count` freezes. No guest stands still for longer than a minute to wait for another.
     pub fn new(count: usize) -> Self {
         let (progress, _) = watch::channel(Progress::default());
         Self { count, progress }
@@ -51,6 +57,7 @@ impl Rendezvous {
         }
         Participant {
             meeting: Arc::clone(self),
+            ready: false,
             done: false,
         }
     }
@@ -63,10 +70,10 @@ impl Rendezvous {
         });
     }
 
-    async fn all(&self, there: impl Fn(&Progress) -> bool) -> Result<()> {
+    async fn all(&self, limit: Duration, there: impl Fn(&Progress) -> bool) -> Result<()> {
         let mut progress = self.progress.subscribe();
         let settled = progress.wait_for(|progress| progress.broken.is_some() || there(progress));
-        let broken = match tokio::time::timeout(LIMIT, settled).await {
+        let broken = match tokio::time::timeout(limit, settled).await {
             Ok(Ok(progress)) => progress.broken,
             // The sender lives as long as `self`.
             Ok(Err(_)) => Some("the meeting is over"),
@@ -90,17 +97,40 @@ impl Rendezvous {
 #[derive(Debug)]
 pub(crate) struct Participant {
     meeting: Arc<Rendezvous>,
+    ready: bool,
     done: bool,
 }
 
 impl Participant {
+    fn be_ready(&mut self) {
+        if !std::mem::replace(&mut self.ready, true) {
+            self.meeting.progress.send_modify(|progress| progress.ready += 1);
+        }
+    }
+
+    /// Its guest could stand still at once; returns when all could.
+    pub async fn all_ready(&mut self) -> Result<()> {
+        self.be_ready();
+        let count = self.meeting.count;
+        // Who has not even begun by then does not come.
+        self.meeting
+            .all(STILL_MOST, |progress| progress.joined >= count)
+            .await?;
+        self.meeting
+            .all(RUNNING_MOST, |progress| progress.ready >= count)
+            .await
+    }
+
     /// Its guest stands still; returns when all do.
-    pub async fn arrive(&self) -> Result<()> {
+    pub async fn arrive(&mut self) -> Result<()> {
+        self.be_ready();
         self.meeting
             .progress
             .send_modify(|progress| progress.arrived += 1);
         let count = self.meeting.count;
-        self.meeting.all(|progress| progress.arrived >= count).await
+        self.meeting
+            .all(STILL_MOST, |progress| progress.arrived >= count)
+            .await
     }
 
     /// Its disks are cut.
@@ -111,7 +141,9 @@ impl Participant {
     /// Returns when all disks are cut; its guest may go on then.
     pub async fn all_cut(&mut self) -> Result<()> {
         let count = self.meeting.count;
-        self.meeting.all(|progress| progress.cut >= count).await?;
+        self.meeting
+            .all(STILL_MOST, |progress| progress.cut >= count)
+            .await?;
         self.done = true;
         Ok(())
     }
@@ -141,6 +173,14 @@ mod tests {
             let (still, cut) = (Arc::clone(&still), Arc::clone(&cut));
             tasks.push(tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(7 * nth as u64)).await;
+                if nth == 0 {
+                    participant.all_ready().await.unwrap();
+                    assert_eq!(
+                        still.load(Ordering::SeqCst),
+                        COUNT - 1,
+                        "it runs until the others stand still"
+                    );
+                }
                 still.fetch_add(1, Ordering::SeqCst);
                 participant.arrive().await.unwrap();
                 assert_eq!(still.load(Ordering::SeqCst), COUNT);
@@ -159,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn one_that_fails_fails_all_before_and_after_the_cut() {
         let meeting = Arc::new(Rendezvous::new(2));
-        let (first, second) = (meeting.join(), meeting.join());
+        let (mut first, second) = (meeting.join(), meeting.join());
         let waiting = tokio::spawn(async move { first.arrive().await });
         drop(second);
         assert_eq!(waiting.await.unwrap().unwrap_err().code, "snapshot-refused");
@@ -169,7 +209,7 @@ mod tests {
         );
 
         let meeting = Arc::new(Rendezvous::new(2));
-        let (mut first, second) = (meeting.join(), meeting.join());
+        let (mut first, mut second) = (meeting.join(), meeting.join());
         let waiting = tokio::spawn(async move {
             first.arrive().await.unwrap();
             first.cut();
@@ -183,16 +223,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_ever() {
         let meeting = Arc::new(Rendezvous::new(2));
-        let alone = meeting.join();
+        let mut alone = meeting.join();
         let error = alone.arrive().await.unwrap_err();
         assert!(error.message.contains("too long"), "{}", error.message);
         assert!(meeting.join().arrive().await.is_err());
+        let meeting = Arc::new(Rendezvous::new(2));
+        let begun = tokio::time::Instant::now();
+        assert!(meeting.join().all_ready().await.is_err());
+        assert_eq!(
+            begun.elapsed().as_secs(),
+            STILL_MOST.as_secs(),
+            "nobody else came"
+        );
     }
 
     #[tokio::test]
     async fn more_than_expected_and_called_off() {
         let meeting = Arc::new(Rendezvous::new(1));
-        let (first, _second) = (meeting.join(), meeting.join());
+        let (mut first, _second) = (meeting.join(), meeting.join());
         assert!(first.arrive().await.is_err());
         let meeting = Arc::new(Rendezvous::new(2));
         meeting.call_off();

@@ -165,9 +165,15 @@ async fn images_merge_in_any_order_and_between_freezes() {
     // The active one: three → two.
     let settled = Arc::new(AtomicUsize::new(0));
     let counting = Arc::clone(&settled);
+    let (top, below_it) = (three.clone(), two.clone());
     let with_settle = MergeRequest {
         settle: Some(Arc::new(move || {
             counting.fetch_add(1, Ordering::SeqCst);
+            // As the files are: a process that died now would leave the same behind either name.
+            qemu_img(
+                &["compare", "-U", "-f", "qcow2", "-F", "qcow2"],
+                &[&top, &below_it],
+            );
             Ok(())
         })),
         ..request(&plan, &three, &two)

@@ -30,7 +30,7 @@ struct Freezing<'a> {
 impl Freezing<'_> {
     /// Once the guest stands still: cuts the disks, together with those of other machines where there are any.
     async fn cut(&mut self) -> Result<()> {
-        if let Some(others) = &self.together {
+        if let Some(others) = &mut self.together {
             others.arrive().await?;
         }
         disks::cut(self.saving.qmp, self.overlays)
@@ -92,6 +92,9 @@ impl QemuSession {
     async fn freeze_disks(&self, freezing: &mut Freezing<'_>) -> Result<Duration> {
         let qmp = freezing.saving.qmp;
         let must_stop = freezing.together.is_some() && freezing.saving.was_running;
+        if let Some(others) = &mut freezing.together {
+            others.all_ready().await?;
+        }
         if must_stop {
             qmp.execute(commands::stop {}).await?;
         }
