@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2154,SC2034  # system and mode are set there, changed and unfit read
 
 readonly MIN_CARGO=1.90 MIN_NODE=20.19
-# What `make test` runs besides cargo itself: command and version.
-readonly CARGO_TOOLS="cargo-nextest@0.9.143 cargo-deny@0.20.2 tauri-driver@2.1.0"
+# What `make test` runs besides cargo itself: command and version, each one that MIN_CARGO builds.
+readonly CARGO_TOOLS="cargo-nextest@0.9.128 cargo-deny@0.20.2 tauri-driver@2.1.0"
 
 # --- Rust ------------------------------------------------------------------------------------------------------------
 rust_version() { cargo --version 2>/dev/null | awk '{ print $2 }'; }
