@@ -97,7 +97,10 @@ impl Engine {
             self.take_one_of_several(handle, each, occasion)
         });
         let taken = futures_util::future::join_all(takes).await;
-        if let Some(error) = taken.iter().find_map(|one| one.as_ref().err()) {
+        let errors = || taken.iter().filter_map(|one| one.as_ref().err());
+        // The cause, not what the others say because of it.
+        let cause = errors().find(|error| error.code != "snapshot-refused");
+        if let Some(error) = cause.or_else(|| errors().next()) {
             let error = error.clone();
             self.take_back(&handles, &taken)?;
             return Err(error);

@@ -335,6 +335,8 @@ impl Engine {
         for mut record in records {
             if rename_in_record(&mut record, pair) {
                 files::write_record(&folder.snapshot(&record.id), &record)?;
+                let size = crate::snapshots::size_on_disk(&folder, &record);
+                self.library().upsert_snapshot(&handle.id, &record, size)?;
             }
         }
         let mut spec = handle.spec();

@@ -13,5 +13,6 @@ mod library;
 mod road;
 mod snapshots;
 mod starting;
+mod timeline;
 mod wire;
 mod words;
