@@ -251,14 +251,11 @@ async fn the_serial_log_of_a_talkative_guest_stays_short() {
 async fn capabilities_are_asked_once_and_true() {
     let backend = QemuBackend::new();
     let first = backend.capabilities(nestbox_model::Arch::X86_64).await.unwrap();
-    let start = Instant::now();
     let second = backend.capabilities(nestbox_model::Arch::X86_64).await.unwrap();
     assert!(
-        start.elapsed() < Duration::from_millis(50),
-        "{:?}",
-        start.elapsed()
+        std::sync::Arc::ptr_eq(&first, &second),
+        "the same answer, not a new one"
     );
-    assert_eq!(first, second);
     assert!(first.has_device("virtio-blk-pci") && !first.has_device("warp-drive"));
     assert!(first.machines.contains("q35"));
     assert_eq!(first.memory.mapped_ram, first.version >= (9, 0, 0));
