@@ -16,6 +16,8 @@ import { platform } from "./platform";
 const FIRST_DATA = 150;
 
 applyStoredTheme();
+// A font is fetched when the first text in it is laid out, and text waits for it: fetched now, it is there by then.
+void document.fonts.load('1em "Inter Variable"');
 const source = createDataSource(platform);
 
 function draw(root: HTMLElement): void {
