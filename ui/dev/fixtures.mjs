@@ -64,7 +64,6 @@ export function machine(name, state, extra = {}) {
     suspended_at: state === "suspended" ? ago(95) : null,
     origin: null,
     needed_by: [],
-    chain_depth: 2,
     ...Object.fromEntries(Object.entries(extra).filter(([key]) => !["up", "scene"].includes(key))),
   };
 }
@@ -105,6 +104,7 @@ const DAY = 24 * 60;
 function snapshots() {
   return {
     current: "s6",
+    depth: 6,
     snapshots: [
       snapshot("s1", "Clean install", null, 6 * DAY + 20, 3994, { scene: "desktop-clean" }),
       snapshot("s2", "Updates installed", "s1", 6 * DAY, 690, { scene: "desktop-clean" }),
@@ -120,6 +120,7 @@ function snapshots() {
 function timeline() {
   return {
     current: "w5",
+    depth: 19,
     snapshots: [
       snapshot("w1", "Installed", null, 9 * DAY, 1380, { scene: "alpine", keep: true, needed_by: ["Web server staging"], notes: "Straight from the image, with nothing of ours in it yet." }),
       snapshot("w2", "Before the move to nginx, with the old certificates still in place and the log rotation off", "w1", 3 * DAY, 226, { scene: "htop" }),
@@ -136,7 +137,7 @@ function manySnapshots() {
   const list = Array.from({ length: 1000 }, (_, at) =>
     snapshot(`m${at}`, `Point ${at}`, at === 0 ? null : `m${at % 17 === 0 ? Math.max(0, at - 25) : at - 1}`, 2_000 - at * 2, 20 + (at % 90), { kind: kinds[at % 4], automatic: at % 4 !== 0, scene: "boot" }),
   );
-  return { current: "m999", snapshots: list };
+  return { current: "m999", depth: 1001, snapshots: list };
 }
 
 export function space(list, all, trash) {
@@ -204,7 +205,7 @@ export function library(scenario) {
     desktop.snapshots = 6;
   }
   const web = list.find((one) => one.name === "Web server");
-  if (web) Object.assign(web, { current_snapshot: "w5", snapshots: 5, needed_by: ["Web server staging"], chain_depth: 19, auto_snapshots: { every_hours: 6, before_start: true, keep: 8 } });
+  if (web) Object.assign(web, { current_snapshot: "w5", snapshots: 5, needed_by: ["Web server staging"], auto_snapshots: { every_hours: 6, before_start: true, keep: 8 } });
   const fedora = list.find((one) => one.name === "Fedora Workstation");
   if (fedora) fedora.auto_snapshots = { every_hours: 0, before_start: true, keep: 5 };
   if (web && scenario === "timeline") {
@@ -228,7 +229,7 @@ export function library(scenario) {
   if (web) all[web.id] = timeline();
   const postgres = list.find((one) => one.name === "Postgres");
   if (postgres) {
-    all[postgres.id] = { current: "p1", snapshots: [snapshot("p1", "Release 2.1", null, 300, 540, { scene: "alpine", memory: true, memory_size: 500 * MIB, group: "g1" })] };
+    all[postgres.id] = { current: "p1", depth: 2, snapshots: [snapshot("p1", "Release 2.1", null, 300, 540, { scene: "alpine", memory: true, memory_size: 500 * MIB, group: "g1" })] };
     Object.assign(postgres, { current_snapshot: "p1", snapshots: 1 });
   }
   return { machines: list, snapshots: all, jobs, trash: [], activity: desktop ? activity(desktop.id, list) : [], config: { theme: "system", language: "en" } };

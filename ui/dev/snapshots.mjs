@@ -3,7 +3,7 @@ import { error, ok } from "./answers.mjs";
 import { machine, sceneOf, snapshot } from "./fixtures.mjs";
 
 const MIB = 1024 ** 2;
-const listOf = (db, one) => (db.snapshots[one.id] ??= { current: null, snapshots: [] });
+const listOf = (db, one) => (db.snapshots[one.id] ??= { current: null, depth: 1, snapshots: [] });
 
 function take(db, one, body, extra = {}) {
   const list = listOf(db, one);

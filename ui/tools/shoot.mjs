@@ -13,7 +13,7 @@ try {
   for (const screen of SCREENS.filter((one) => wanted.length === 0 || wanted.includes(one.name))) {
     for (const [width, height] of SIZES) {
       for (const theme of THEMES) {
-        const page = await browser.open(server.url, screen, { width, height, theme });
+        const page = await browser.open(server.url, screen, { width, height, theme, ...(process.env.FORCED ? { forcedColors: "active" } : {}) });
         await page.screenshot({ path: `${out}/${screen.name}-${width}x${height}-${theme}.png` });
         await page.context().close();
       }

@@ -1,3 +1,4 @@
+export { Amount } from "./amount";
 export * from "./button";
 export { CheckRows } from "./check-rows";
 export { Clamped } from "./clamped";

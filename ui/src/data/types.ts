@@ -4,9 +4,6 @@
  * Sizes are bytes, times RFC 3339 UTC, durations seconds, rates bytes a second.
  */
 import type { components } from "./schema";
-import type { MachineTimeline, SnapshotTimeline } from "./timeline";
-
-export type * from "./timeline";
 
 type Schemas = components["schemas"];
 
@@ -34,37 +31,34 @@ export type Medium = Answer<"Medium">;
 export type Nic = Answer<"Nic">;
 export type PortForward = Answer<"PortForward">;
 export type GuestUser = Answer<"GuestUser">;
-export type Machine = Answer<"Machine"> & MachineTimeline;
+export type Machine = Answer<"Machine">;
 
-export type Snapshot = Answer<"Snapshot"> & SnapshotTimeline;
-export type SnapshotList = { current: string | null; snapshots: Snapshot[] };
-export type SnapshotTaken = Snapshot & { paused_seconds: number };
-/** `notes`: what else changed, in sentences. */
-export type Restored = { machine: Machine; kept: Snapshot | null; notes: string[] };
-/** `job` merges what others still stand on, in the background. */
-export type SnapshotsDeleted = { deleted: Snapshot[]; freed: number; job: string | null };
-export type TakenTogether = {
-  group: string;
-  snapshots: { machine: string; machine_name: string; snapshot: Snapshot }[];
-  /** Longest time that a guest stood still, seconds. */
-  paused_seconds: number;
-};
+export type Snapshot = Answer<"Snapshot">;
+export type SnapshotList = Answer<"SnapshotList">;
+export type SnapshotTaken = Answer<"SnapshotTaken">;
+export type Restored = Answer<"Restored">;
+export type RestoreOptions = Request<"RestoreRequest">;
+export type SnapshotsDeleted = Answer<"SnapshotsDeleted">;
+export type TogetherRequest = Request<"TogetherRequest">;
+export type TakenTogether = Answer<"TakenTogether">;
+export type CloneRequest = Request<"CloneRequest">;
+export type CloneStarted = Answer<"CloneStarted">;
+export type Comparison = Answer<"Comparison">;
 
-export type JobKind = Schemas["JobKind"] | "clone" | "tidy";
+export type SpaceAction = Schemas["SpaceAction"];
+export type SpaceItem = Answer<"SpaceItem">;
+export type SpaceReport = Answer<"SpaceReport">;
+
+export type JobKind = Schemas["JobKind"];
 export type JobState = Schemas["JobState"];
 export type StepState = Schemas["StepState"];
 export type Step = Answer<"Step">;
-export type Job = Omit<Answer<"Job">, "kind"> & { kind: JobKind };
-export type JobStarted = { job: Job; machine: Machine };
-/** `job` copies the disks of a full clone; `notes`: what is new in it and what stays equal, in sentences. */
-export type CloneStarted = { job: Job | null; machine: Machine; notes: string[] };
+export type Job = Answer<"Job">;
+export type JobStarted = Answer<"JobStarted">;
 
 export type EventKind = Schemas["EventKind"];
 /** The one answer that leaves out what it has nothing to say about: optional at the top, whole below. */
-export type ServiceEvent = Omit<{ [K in keyof Schemas["Event"]]: Whole<Schemas["Event"][K]> }, "job" | "machine_now"> & {
-  job?: Job | null;
-  machine_now?: Machine | null;
-};
+export type ServiceEvent = { [K in keyof Schemas["Event"]]: Whole<Schemas["Event"][K]> };
 
 export type TemplateKind = Schemas["TemplateKind"];
 export type VerifiedBy = Schemas["VerifiedBy"];

@@ -1,12 +1,13 @@
 import { Check, Disc3, Minus, Pencil, Snail, TriangleAlert, Zap } from "lucide-react";
 import type { ReactNode } from "react";
-import { Button, ErrorCard, Icon, Note, Ring, Select, Slider, Switch, TextField, Tile } from "../../components";
-import { formatBytes, GIB, splitBytes, speedOf, useClient, useDoctor, useHostUsage } from "../../data";
+import { Button, ErrorCard, Icon, Note, Ring, Select, Switch, TextField, Tile } from "../../components";
+import { formatBytes, speedOf, useClient, useDoctor, useHostUsage } from "../../data";
 import type { Arch, ImportItem } from "../../data";
 import { t } from "../../i18n";
-import type { NameProblem } from "../newvm/draft";
+import { limitsOf, type NameProblem } from "../newvm/draft";
 import { archName } from "../newvm/gallery";
 import { timesText } from "../newvm/GalleryStep";
+import { Sizes } from "../newvm/Sizes";
 import { ActionRadios } from "./ActionRadios";
 import { type Choice, isIso, type Item, type ReadyItem } from "./items";
 
@@ -155,10 +156,8 @@ function Ready({ item, problem, onChoose, onArch, leaveOut }: ReadyProps) {
 function MachineForm({ item, problem, onChoose }: Pick<ReadyProps, "item" | "problem" | "onChoose">) {
   const { choice } = item;
   const host = useDoctor().data?.host;
-  const memory = splitBytes(choice.memory * GIB);
-  const disk = splitBytes(choice.disk * GIB);
-  const maxCpus = Math.max(choice.cpus, host?.cpus ?? 4);
-  const maxMemory = Math.max(choice.memory, host ? Math.floor((host.memory / GIB) * 2) / 2 : 8);
+  const usage = useHostUsage().data?.host;
+  const limits = limitsOf(host, usage, item.plan);
   return (
     <section className="import-machine" aria-label={t("import.machine")}>
       <h4 className="sec">{t("import.machine")}</h4>
@@ -176,60 +175,7 @@ function MachineForm({ item, problem, onChoose }: Pick<ReadyProps, "item" | "pro
             <span className="t2">{t(choice.start ? "common.yes" : "common.no")}</span>
           </div>
         </div>
-        <div>
-          <div className="label">
-            <span>{t("newvm.processors")}</span>
-            <span className="num">
-              <b className="semi">{choice.cpus}</b>{" "}
-              <span className="t3">{t("newvm.processors.unit", { count: maxCpus })}</span>
-            </span>
-          </div>
-          <Slider
-            label={t("newvm.processors")}
-            value={choice.cpus}
-            min={1}
-            max={maxCpus}
-            valueText={`${choice.cpus} ${t("newvm.processors.unit", { count: maxCpus })}`}
-            onChange={(cpus) => onChoose({ cpus })}
-          />
-        </div>
-        <div>
-          <div className="label">
-            <span>{t("newvm.memory")}</span>
-            <span className="num">
-              <b className="semi">{memory.value}</b> <span className="t3">{memory.unit}</span>
-            </span>
-          </div>
-          <Slider
-            label={t("newvm.memory")}
-            value={choice.memory}
-            min={0.5}
-            max={maxMemory}
-            step={0.5}
-            valueText={formatBytes(choice.memory * GIB)}
-            onChange={(value) => onChoose({ memory: value })}
-            busyFrom={host ? host.memory_free / GIB : undefined}
-          />
-        </div>
-        {isIso(item) ? (
-          <div>
-            <div className="label">
-              <span>{t("newvm.disk")}</span>
-              <span className="num">
-                <b className="semi">{disk.value}</b> <span className="t3">{t("newvm.disk.unit", { unit: disk.unit })}</span>
-              </span>
-            </div>
-            <Slider
-              label={t("newvm.disk")}
-              value={choice.disk}
-              min={1}
-              max={Math.max(choice.disk, host ? Math.min(1024, Math.floor(host.disk_total / GIB)) : 128)}
-              valueText={formatBytes(choice.disk * GIB)}
-              onChange={(value) => onChoose({ disk: value })}
-              busyFrom={host ? host.disk_free / GIB : undefined}
-            />
-          </div>
-        ) : null}
+        <Sizes sizes={choice} limits={limits} fixedDisk={!isIso(item)} onChange={onChoose} />
       </div>
     </section>
   );

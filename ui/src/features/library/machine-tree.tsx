@@ -12,6 +12,7 @@ import { Thumb } from "./thumb";
 import { type GroupRow, type MachineRow, moveFocus, type Row, typeAhead } from "./tree-model";
 import "./tree.css";
 
+/** Least heights of rows, in pixels: larger text makes them taller. tree.css has the same. */
 const GROUP_HEIGHT = 28;
 const MACHINE_HEIGHT = 48;
 /** Type-ahead forgets after this long, in milliseconds. */
@@ -159,9 +160,6 @@ export function MachineTree({ rows, onToggle }: Props) {
     ),
   });
 
-  // The heights depend on what a row is: measure again when that changes.
-  useEffect(() => virtual.measure(), [rows, virtual]);
-
   useEffect(() => {
     if (selectedIndex >= 0) virtual.scrollToIndex(selectedIndex, { align: "auto" });
     // Only when another machine is selected, not when the list changes around it.
@@ -253,9 +251,16 @@ export function MachineTree({ rows, onToggle }: Props) {
         {virtual.getVirtualItems().map((item) => {
           const row = rows[item.index];
           if (!row) return null;
-          const place = { transform: `translateY(${item.start}px)`, height: item.size };
+          const place = { transform: `translateY(${item.start}px)` };
           return (
-            <div key={row.key} className="tree-place" style={place} role="presentation">
+            <div
+              key={row.key}
+              ref={virtual.measureElement}
+              data-index={item.index}
+              className="tree-place"
+              style={place}
+              role="presentation"
+            >
               {row.kind === "group" ? (
                 // eslint-disable-next-line jsx-a11y/click-events-have-key-events -- keys are on the tree
                 <div

@@ -1,7 +1,7 @@
 import { Copy, Snail, Zap } from "lucide-react";
 import { type ReactNode } from "react";
 import { Clamped, errorText, Icon, IconButton, toast } from "../../components";
-import { formatBytes, formatBytesOf, formatNumber, type Machine, speedOf, useDoctor, useTidy } from "../../data";
+import { formatBytes, formatBytesOf, formatNumber, type Machine, speedOf, useDoctor, useSnapshots, useTidy } from "../../data";
 import { formatList, t } from "../../i18n";
 import { isActive } from "../library/tree-model";
 import { copyText } from "./use-actions";
@@ -85,7 +85,8 @@ const LONG_CHAIN = 15;
 
 /** What ties the machine to others, and how long its disks have become: only where there is something to say. */
 function TimelineFacts({ machine }: { machine: Machine }) {
-  const { origin, needed_by: neededBy, chain_depth: depth } = machine;
+  const { origin, needed_by: neededBy } = machine;
+  const depth = useSnapshots(machine.id).data?.depth ?? 0;
   const tidy = useTidy();
   const start = () =>
     tidy.mutate(machine.id, {

@@ -1,12 +1,9 @@
 import { ChevronLeft, KeyRound, Router, Snail, Wrench, X, Zap } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
-import { Button, Icon, IconButton, Note, Select, Sheet, Slider, Switch, TextField, Tile } from "../../components";
+import { Button, Icon, IconButton, Note, Select, Sheet, Switch, TextField, Tile } from "../../components";
 import { errorText } from "../../components";
 import {
-  formatBytes,
-  GIB,
   speedOf,
-  splitBytes,
   useCreateMachine,
   useDoctor,
   useHostUsage,
@@ -19,6 +16,7 @@ import { type Draft, hasAccount, limitsOf, nameProblem, newDraft, toRequest, use
 import { archName, type Card, type CardArch } from "./gallery";
 import { HostBudget } from "./HostBudget";
 import { SpeedNote, VerifiedNote } from "./notes";
+import { Sizes } from "./Sizes";
 
 interface Props {
   card: Card;
@@ -37,7 +35,7 @@ export function ConfigStep(props: Props) {
   const machines = useMachines();
   const usage = useHostUsage();
   const create = useCreateMachine();
-  const limits = limitsOf(doctor.data?.host, usage.data?.host, card.template);
+  const limits = limitsOf(doctor.data?.host, usage.data?.host, card.template.defaults);
   const [draft, setDraft] = useState<Draft>(() => newDraft(card, arch, limits, machines.data ?? []));
   const [advanced, setAdvanced] = useState<Advanced | null>(null);
   const [tried, setTried] = useState(false);
@@ -80,8 +78,6 @@ export function ConfigStep(props: Props) {
     });
   };
 
-  const memory = splitBytes(draft.memory * GIB);
-  const disk = splitBytes(draft.disk * GIB);
   const failure = create.error && !nameTaken ? errorText(create.error) : null;
 
   return (
@@ -141,80 +137,7 @@ export function ConfigStep(props: Props) {
             error={nameError}
             maxLength={240}
           />
-          <div>
-            <div className="label">
-              <span>{t("newvm.processors")}</span>
-              <span className="num">
-                <b className="semi">{draft.cpus}</b>{" "}
-                <span className="t3">{t("newvm.processors.unit", { count: limits.cpus.max })}</span>
-              </span>
-            </div>
-            <Slider
-              label={t("newvm.processors")}
-              value={draft.cpus}
-              {...limits.cpus}
-              valueText={`${draft.cpus} ${t("newvm.processors.unit", { count: limits.cpus.max })}`}
-              onChange={(cpus) => set({ cpus })}
-              minText={String(limits.cpus.min)}
-              maxText={String(limits.cpus.max)}
-            />
-          </div>
-          <div>
-            <div className="label">
-              <span>{t("newvm.memory")}</span>
-              <span className="num">
-                <b className="semi">{memory.value}</b> <span className="t3">{memory.unit}</span>
-              </span>
-            </div>
-            <Slider
-              label={t("newvm.memory")}
-              value={draft.memory}
-              min={limits.memory.min}
-              max={limits.memory.max}
-              step={0.5}
-              valueText={formatBytes(draft.memory * GIB)}
-              onChange={(value) => set({ memory: value })}
-              busyFrom={limits.memory.free ?? undefined}
-              busyText={
-                limits.memory.free === null
-                  ? undefined
-                  : t("newvm.memory.free", { size: formatBytes(limits.memory.free * GIB) })
-              }
-              minText={formatBytes(limits.memory.min * GIB)}
-              maxText={formatBytes(limits.memory.max * GIB)}
-              describedBy="newvm-memory-note"
-            />
-            {limits.memory.free !== null && draft.memory > limits.memory.free ? (
-              <p className="hint warn-text" id="newvm-memory-note">
-                {t("newvm.memory.beyond", { free: formatBytes(limits.memory.free * GIB) })}
-              </p>
-            ) : null}
-          </div>
-          <div>
-            <div className="label">
-              <span>{t("newvm.disk")}</span>
-              <span className="num">
-                <b className="semi">{disk.value}</b>{" "}
-                <span className="t3">{t("newvm.disk.unit", { unit: disk.unit })}</span>
-              </span>
-            </div>
-            <Slider
-              label={t("newvm.disk")}
-              value={draft.disk}
-              min={limits.disk.min}
-              max={limits.disk.max}
-              valueText={formatBytes(draft.disk * GIB)}
-              onChange={(value) => set({ disk: value })}
-              busyFrom={limits.disk.free ?? undefined}
-              busyText={
-                limits.disk.free === null
-                  ? undefined
-                  : t("newvm.disk.free", { size: formatBytes(limits.disk.free * GIB) })
-              }
-              minText={formatBytes(limits.disk.min * GIB)}
-              maxText={formatBytes(limits.disk.max * GIB)}
-            />
-          </div>
+          <Sizes sizes={draft} limits={limits} onChange={set} />
           {account ? (
             <div className="newvm-pair">
               <TextField

@@ -29,14 +29,14 @@ const named = (name: string): Machine => ({ name }) as Machine;
 
 describe("the form", () => {
   it("never offers more than this computer has", () => {
-    const limits = limitsOf(host, undefined, template);
+    const limits = limitsOf(host, undefined, template.defaults);
     expect(limits.cpus).toEqual({ min: 1, max: 2 });
     expect(limits.memory).toEqual({ min: 0.5, max: 7.5, free: 3 });
     expect(limits.disk.max).toBe(100);
   });
   it("starts with the template's wishes inside the limits and a free name", () => {
     if (!choice) throw new Error("no card");
-    const draft = newDraft(choice.card, choice.arch, limitsOf(host, undefined, template), [named("ubuntu ARM64")]);
+    const draft = newDraft(choice.card, choice.arch, limitsOf(host, undefined, template.defaults), [named("ubuntu ARM64")]);
     expect(draft).toMatchObject({ name: "Ubuntu arm64 2", cpus: 2, memory: 4, disk: 25, user: "ubuntu", start: true });
     expect(toRequest({ ...draft, name: "  web  " }, choice.card, choice.arch)).toEqual({
       name: "web",
@@ -52,7 +52,7 @@ describe("the form", () => {
   });
   it("sends a password only when it was asked for", () => {
     if (!choice) throw new Error("no card");
-    const draft = newDraft(choice.card, choice.arch, limitsOf(undefined, undefined, template), []);
+    const draft = newDraft(choice.card, choice.arch, limitsOf(undefined, undefined, template.defaults), []);
     expect(toRequest({ ...draft, password: "left over" }, choice.card, choice.arch).password).toBeUndefined();
     expect(toRequest({ ...draft, signIn: "password", password: "s" }, choice.card, choice.arch).password).toBe("s");
   });

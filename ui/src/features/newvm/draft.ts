@@ -1,6 +1,6 @@
 /** The second step's form: limits, defaults and the request it makes. Pure. */
 import { GIB } from "../../data/format";
-import type { CreateRequest, HostInfo, HostUsage, Machine, Template } from "../../data/types";
+import type { CreateRequest, HostInfo, HostUsage, Machine } from "../../data/types";
 import type { Card, CardArch } from "./gallery";
 
 export interface Draft {
@@ -31,8 +31,15 @@ const MEMORY_STEP = 0.5;
 
 const halfDown = (gigabytes: number): number => Math.floor(gigabytes / MEMORY_STEP) * MEMORY_STEP;
 
-/** What this computer allows (never more) and what is free now (more is allowed, and warned about). */
-export function limitsOf(host: HostInfo | undefined, usage: HostUsage | undefined, template: Template): Limits {
+/**
+ * What this computer allows (never more) and what is free now (more is allowed, and warned about). `least` is what a
+ * template or a file needs: the disk's limit is never below it.
+ */
+export function limitsOf(
+  host: HostInfo | undefined,
+  usage: HostUsage | undefined,
+  least: { disk: number },
+): Limits {
   const memoryFree = usage?.memory_free ?? host?.memory_free;
   const diskFree = usage?.disk_free ?? host?.disk_free;
   const total = host ? host.disk_total / GIB : UNKNOWN.disk;
@@ -46,7 +53,7 @@ export function limitsOf(host: HostInfo | undefined, usage: HostUsage | undefine
     disk: {
       min: DISK_MIN,
       // A disk grows as needed, so it may be larger than what is free; beyond this computer's disk it makes no sense.
-      max: Math.max(DISK_MIN, Math.ceil(template.defaults.disk / GIB), Math.min(DISK_MAX, Math.floor(total))),
+      max: Math.max(DISK_MIN, Math.ceil(least.disk / GIB), Math.min(DISK_MAX, Math.floor(total))),
       free: diskFree === undefined ? null : diskFree / GIB,
     },
   };

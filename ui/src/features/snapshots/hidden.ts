@@ -55,7 +55,7 @@ export function withoutHidden(list: SnapshotList, { snapshots: gone, memories }:
     .filter((one) => !gone.has(one.id))
     .map((one) => (memories.has(one.id) ? withoutMemory(one) : one))
     .map((one): Snapshot => (one.parent && gone.has(one.parent) ? { ...one, parent: living(one.parent) } : one));
-  return { current: living(list.current), snapshots };
+  return { ...list, current: living(list.current), snapshots };
 }
 
 /** A machine's snapshots as they are shown. */

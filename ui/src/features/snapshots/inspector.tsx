@@ -42,7 +42,7 @@ export function Inspector({ machine }: { machine: Machine }) {
       <div className="bar inspector-bar" data-tauri-drag-region="">
         <h2 className="inspector-title">{t("snapshots.title")}</h2>
         {count > 0 ? (
-          <span className="t3 t12 num">{t("snapshots.summary", { count, size: formatBytes(size) })}</span>
+          <span className="t3 t12 num trunc">{t("snapshots.summary", { count, size: formatBytes(size) })}</span>
         ) : null}
         <span className="grow" data-tauri-drag-region="" />
         {narrow ? null : <WindowControls />}

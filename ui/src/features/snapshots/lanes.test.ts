@@ -118,7 +118,7 @@ describe("segmentsOf", () => {
 
 describe("withoutHidden", () => {
   it("hangs children and the present on the nearest parent that is left", () => {
-    const list = { current: "c", snapshots: [snapshot("a", null, 1), snapshot("b", "a", 2), snapshot("c", "b", 3), snapshot("d", "c", 4)] };
+    const list = { current: "c", depth: 4, snapshots: [snapshot("a", null, 1), snapshot("b", "a", 2), snapshot("c", "b", 3), snapshot("d", "c", 4)] };
     const shown = withoutHidden(list, { snapshots: new Set(["b", "c"]), memories: new Set() });
     expect(shown.current).toBe("a");
     expect(shown.snapshots.map((one) => [one.id, one.parent])).toEqual([
@@ -129,7 +129,7 @@ describe("withoutHidden", () => {
 
   it("shows a snapshot whose memory goes without it, and its size", () => {
     const one = { ...snapshot("a", null, 1), memory: true, size: 500, memory_size: 400 };
-    const shown = withoutHidden({ current: "a", snapshots: [one] }, { snapshots: new Set(), memories: new Set(["a"]) });
+    const shown = withoutHidden({ current: "a", depth: 1, snapshots: [one] }, { snapshots: new Set(), memories: new Set(["a"]) });
     expect(shown.snapshots[0]).toMatchObject({ memory: false, size: 100, memory_size: 0 });
   });
 });
