@@ -277,6 +277,39 @@ export async function run(bench) {
     await page.getByRole("main", { name: "Edit Ubuntu Desktop" }).waitFor();
   }, { width: 800, height: 600 });
 
+  await flow("closing with machines running says so once", async (page) => {
+    await open(page, "Ubuntu Desktop");
+    const close = page.getByRole("group", { name: "Window" }).getByRole("button", { name: "Close window" });
+    const closed = () => page.evaluate(() => document.documentElement.dataset.closed === "true");
+    await close.click();
+    const notice = page.getByRole("dialog", { name: "Machines keep running" });
+    await notice.getByRole("heading", { name: "7 machines keep running" }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Close window");
+    assert.equal(await closed(), false);
+    await notice.getByRole("button", { name: "Keep open" }).click();
+    await notice.waitFor({ state: "detached" });
+    assert.equal(await closed(), false);
+    // Said once: from now on the window closes.
+    await page.waitForFunction(async () => (await (await fetch("/v1/config")).json()).config["window.close_notice_seen"] === "true");
+    await page.waitForTimeout(200);
+    await close.click();
+    assert.equal(await closed(), true);
+  });
+
+  await flow("closing from the notice closes and remembers", async (page) => {
+    await open(page, "Ubuntu Desktop");
+    await page.getByRole("group", { name: "Window" }).getByRole("button", { name: "Close window" }).click();
+    await page.getByRole("dialog", { name: "Machines keep running" }).getByRole("button", { name: "Close window", exact: true }).click();
+    await page.waitForFunction(() => document.documentElement.dataset.closed === "true");
+    assert.equal(await page.evaluate(async () => (await (await fetch("/v1/config")).json()).config["window.close_notice_seen"]), "true");
+  });
+
+  await flow("closing with nothing running asks nothing", async (page) => {
+    await page.getByRole("main", { name: "Welcome" }).waitFor();
+    await page.getByRole("group", { name: "Window" }).getByRole("button", { name: "Close window" }).click();
+    await page.waitForFunction(() => document.documentElement.dataset.closed === "true");
+  }, { scenario: "empty" });
+
   await flow("every control has a name", async (page) => {
     for (const name of ["Ubuntu Desktop", "Rocky build agent", "Debian testing"]) {
       await open(page, name);

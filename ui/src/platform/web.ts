@@ -97,19 +97,48 @@ function download(name: string, data: Blob): void {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** Screenshots of the page as a window need its buttons; a browser tab has its own. */
-function previewControls(): WindowControls | null {
-  if (import.meta.env.MODE === "production" || new URLSearchParams(window.location.search).get("controls") !== "1") return null;
-  return { minimize: () => {}, toggleMaximize: () => {}, close: () => {}, isMaximized: () => Promise.resolve(false) };
+type WindowParts = Pick<Platform, "windowControls" | "onCloseRequested" | "closeWindow">;
+
+/** Pictures and tests of the page as a window need its buttons; a window that was closed says so on its root. */
+function previewWindow(): WindowParts {
+  let asked: (() => void) | null = null;
+  const closeWindow = () => {
+    document.documentElement.dataset.closed = "true";
+  };
+  const windowControls: WindowControls = {
+    minimize: () => {},
+    toggleMaximize: () => {},
+    close: () => (asked ?? closeWindow)(),
+    isMaximized: () => Promise.resolve(false),
+  };
+  return {
+    windowControls,
+    closeWindow,
+    onCloseRequested(handler) {
+      asked = handler;
+      return () => {
+        asked = null;
+      };
+    },
+  };
 }
 
+/** A tab: the browser asks in its own words or not at all; machines outlive tabs as they outlive windows. */
+const tab: WindowParts = {
+  windowControls: null,
+  onCloseRequested: () => () => {},
+  closeWindow: () => window.close(),
+};
+
+const isPreview = (): boolean =>
+  import.meta.env.MODE !== "production" && new URLSearchParams(window.location.search).get("controls") === "1";
+
 export function createWebPlatform(): Platform {
-  const windowControls = previewControls();
   const token = sessionToken();
   const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
   return {
     kind: "web",
-    windowControls,
+    ...(isPreview() ? previewWindow() : tab),
     async request(method, path, body) {
       const answer = await fetch(path, {
         method,
@@ -146,9 +175,6 @@ export function createWebPlatform(): Platform {
       return Promise.resolve();
     },
     showInFolder: () => Promise.reject(new Error("unsupported")),
-    // A browser asks in its own words or not at all; machines outlive tabs as they outlive windows.
-    onCloseRequested: () => () => {},
-    closeWindow: () => window.close(),
     async setFullscreen(on) {
       if (on) await document.documentElement.requestFullscreen();
       else if (document.fullscreenElement) await document.exitFullscreen();
