@@ -1,5 +1,8 @@
 //! Property tests: whatever the bytes are, parsers end, don't panic, and don't read without bounds.
 
+mod bundles;
+mod foreign;
+
 use crate::{
     detect, fat, iso,
     qcow2::{Header, audit_source, content::Content},

@@ -227,9 +227,10 @@ fn text(bytes: &[u8]) -> String {
 
 /// Octal digits, or GNU's binary form.
 fn number(field: &[u8]) -> Option<u64> {
-    if field[0] & 0x80 != 0 {
-        let (high, low) = field.split_at(field.len() - 8);
-        let clean = high[0] == 0x80 && high[1..].iter().all(|byte| *byte == 0);
+    if field.first().is_some_and(|byte| byte & 0x80 != 0) {
+        // A checksum is never so long.
+        let (high, low) = field.split_at_checked(field.len().checked_sub(8)?)?;
+        let clean = matches!(high, [0x80, rest @ ..] if rest.iter().all(|byte| *byte == 0));
         return clean.then(|| crate::source::be64(low, 0));
     }
     let digits = text(field);

@@ -8,8 +8,6 @@ use zip::{CompressionMethod, ZipArchive, result::ZipError};
 
 /// Files in an archive that are looked at.
 const ENTRIES_MAX: usize = 256;
-/// Bytes looked at to see whether a file is an image.
-const HEAD: u64 = 64 << 10;
 
 /// A file in an archive.
 pub(super) struct Entry {
@@ -133,10 +131,10 @@ fn looks_like_an_image(file: &OpenFile, place: &Place) -> Result<bool> {
     }
     let mut bytes = Vec::new();
     let mut reader = place.reader(file)?;
-    if reader.by_ref().take(HEAD).read_to_end(&mut bytes).is_err() {
+    if reader.by_ref().take(super::HEAD).read_to_end(&mut bytes).is_err() {
         return Ok(false);
     }
-    let complete = (bytes.len() as u64) < HEAD;
+    let complete = (bytes.len() as u64) < super::HEAD;
     Ok(detect::find(&super::Head { bytes, complete }).is_ok())
 }
 

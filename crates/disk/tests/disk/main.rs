@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bundles;
 mod chains;
 mod copying;
 mod creating;
 mod foreign;
 mod importing;
 mod isos;
+mod packing;
 mod qcow2_audit;
 mod qcow2_header;
 mod recognising;
