@@ -35,6 +35,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("nestbox-cli", &["nestbox-model", "nestbox-engine", "nestbox-api"]),
     ("nestbox-app", &["nestbox-model", "nestbox-api"]),
     ("nestbox-guests", &["nestbox-model"]),
+    ("nestbox-crashlab", &["nestbox-model", "nestbox-guests"]),
     ("xtask", &["nestbox-api"]),
 ];
 

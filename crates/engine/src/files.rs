@@ -215,6 +215,25 @@ pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     }
 }
 
+/// Removes what a writer that died left half-written in a machine's folder: nobody knows it by its name.
+pub(crate) fn remove_temporary(folder: &MachineFolder) {
+    let snapshots = fs::read_dir(folder.snapshots()).into_iter().flatten().flatten();
+    let folders = [folder.path().to_owned(), folder.suspended().path().to_owned()];
+    for parent in folders.into_iter().chain(snapshots.map(|entry| entry.path())) {
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let temporary = name.starts_with(".tmp") || name.ends_with(".part") || name.ends_with(".packing");
+            if temporary
+                && entry.file_type().is_ok_and(|kind| kind.is_file())
+                && let Err(error) = remove_file(&entry.path())
+            {
+                tracing::warn!(%error, "a temporary file is still there");
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

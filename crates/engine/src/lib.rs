@@ -110,6 +110,7 @@ impl Engine {
         engine.load_machines().await?;
         engine.refresh_clones()?;
         engine.recover_snapshots().await?;
+        engine.settle_between_runs().await;
         engine.spawn_sampler();
         engine.spawn_schedule();
         engine.tidy_all();

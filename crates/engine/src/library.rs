@@ -191,26 +191,24 @@ impl Engine {
             self.add_handle(handle.clone());
             // A broken one too: its process may still run.
             self.adopt(&handle).await;
-            self.settle_between_runs(&handle).await;
+            files::remove_temporary(&folder);
         }
         Ok(())
     }
 
-    /// What a service that died left between two states of a machine.
-    async fn settle_between_runs(&self, handle: &Arc<Handle>) {
-        let spec = handle.spec();
-        match (handle.session(), spec.suspended.is_some()) {
-            // It was being woken: its memory is still good, since the guest never ran.
-            (Ok(session), true) => {
-                self.end_quietly(handle, &session).await;
-                self.set_state(handle, at_rest(&spec), None);
-            }
-            (Err(_), false) if spec.disposable.is_some() => {
-                if let Err(error) = self.end_disposable(handle) {
-                    tracing::warn!(%error, machine = %handle.id, "what a disposable run wrote is still there");
+    /// What a service that died left between two states of a machine, once its operations are finished or rolled back.
+    pub(crate) async fn settle_between_runs(&self) {
+        for handle in &self.handles() {
+            let spec = handle.spec();
+            match (handle.session(), spec.suspended.is_some()) {
+                // It was being woken: its memory is still good, since the guest never ran.
+                (Ok(session), true) => {
+                    self.end_quietly(handle, &session).await;
+                    self.set_state(handle, at_rest(&spec), None);
                 }
+                (Err(_), false) => self.end_disposable_or_say(handle),
+                _ => {}
             }
-            _ => {}
         }
     }
 

@@ -73,6 +73,8 @@ impl Engine {
             self.set_state(handle, MachineState::Starting, None);
             return self.wake(handle, suspended).await;
         }
+        // Where the run's end found an operation that did not end.
+        self.end_disposable(handle)?;
         self.snapshot_before_start(handle).await?;
         self.set_state(handle, MachineState::Starting, None);
         let launched = async {
@@ -369,7 +371,7 @@ impl Engine {
         }
     }
 
-    fn session_ended(&self, handle: &Handle, session: &Arc<dyn Session>, reason: Option<String>) {
+    fn session_ended(&self, handle: &Arc<Handle>, session: &Arc<dyn Session>, reason: Option<String>) {
         {
             let mut cell = handle.write();
             // A restore puts a new session in place before the old one's end is seen.
@@ -396,9 +398,7 @@ impl Engine {
             };
             cell.reason = broken.map(|error| error.message).or_else(|| reason.clone());
         }
-        if let Err(error) = self.end_disposable(handle) {
-            tracing::warn!(%error, machine = %handle.id, "what a disposable run wrote is still there");
-        }
+        self.disposable_is_over(handle);
         let message = match reason {
             Some(reason) => format!("Ended: {reason}"),
             None => "Stopped".into(),

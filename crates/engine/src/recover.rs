@@ -1,8 +1,11 @@
 //! After a crash: every journalled operation is finished or rolled back.
 
 use crate::machine::Handle;
+use crate::restore::RESTORE;
+use crate::take::TOGETHER;
+use crate::tidy::MERGE;
 use crate::{Engine, files};
-use nestbox_model::{MachineId, MachineSpec, Result, SnapshotId, Suspended};
+use nestbox_model::{MachineId, MachineSpec, MachineState, Result, SnapshotId, Suspended};
 use nestbox_store::JournalEntry;
 use std::sync::Arc;
 
@@ -32,25 +35,60 @@ impl Engine {
         for entry in library.open_entries()? {
             let done = match entry.machine.as_ref().and_then(|id| self.handle_by_id(id)) {
                 Some(handle) => self.recover_one(&handle, &entry).await,
+                None if entry.op == TOGETHER => continue,
                 // Its machine is gone, and its files with it.
-                None => Ok(()),
+                None => Ok(true),
             };
-            close(&library, &entry, done);
+            if !matches!(done, Ok(false)) {
+                close(&library, &entry, done.map(drop));
+            }
+        }
+        // Each machine's own part is settled by now.
+        for entry in library
+            .open_entries()?
+            .iter()
+            .filter(|entry| entry.op == TOGETHER)
+        {
+            let done = self.recover_together(entry);
+            close(&library, entry, done);
         }
         Ok(())
     }
 
-    async fn recover_one(&self, handle: &Arc<Handle>, entry: &JournalEntry) -> Result<()> {
+    /// All or none.
+    fn recover_together(&self, entry: &JournalEntry) -> Result<()> {
+        let group: Option<String> = field(entry, "group");
+        let mut taken = Vec::new();
+        let machines: Vec<MachineId> = field(entry, "machines");
+        for handle in machines.iter().filter_map(|id| self.handle_by_id(id)) {
+            let all = self.library().snapshots(&handle.id)?;
+            let own = all.into_iter().find(|(record, _)| record.group == group);
+            taken.extend(own.map(|(record, _)| (handle, record.id)));
+        }
+        if taken.len() == machines.len() {
+            return Ok(());
+        }
+        for (handle, snapshot) in taken {
+            self.finish_delete(&handle, &[snapshot])?;
+        }
+        Ok(())
+    }
+
+    /// `false` when the rest is done in the background, which then closes the entry.
+    async fn recover_one(&self, handle: &Arc<Handle>, entry: &JournalEntry) -> Result<bool> {
         tracing::info!(machine = %handle.id, op = %entry.op, step = %entry.step, "finishing what a crash left");
         let images: Vec<String> = field(entry, "images");
-        match entry.op.as_str() {
+        let recovered = match entry.op.as_str() {
+            RESTORE => return self.recover_restore(handle, entry).await,
+            MERGE => return self.recover_merge(handle, entry).await,
             "snapshot-take" => self.recover_take(handle, entry, &images).await,
             "snapshot-restore" | "disposable-start" => self.sweep(handle, &images),
+            "wake" => self.recover_wake(handle, field(entry, "was_running")).await,
             "suspend" => self.recover_suspend(handle, field(entry, "suspended")).await,
-            "merge" => self.recover_merge(handle, entry).await,
             "snapshot-delete" => self.finish_delete(handle, &field::<Vec<SnapshotId>>(entry, "snapshots")),
             _ => Ok(()),
-        }
+        };
+        recovered.map(|()| true)
     }
 
     /// Memory that is there whole is good: the guest has not run since. A process that still lives only waits to end.
@@ -59,14 +97,24 @@ impl Engine {
         if handle.read().spec.suspended.is_some() {
             return Ok(());
         }
+        let was_running = suspended.as_ref().is_none_or(|suspended| !suspended.paused);
         let Some(suspended) = suspended.filter(|_| folder.memory().exists()) else {
-            self.go_on_after_freeze(handle, true).await;
+            self.go_on_after_freeze(handle, was_running).await;
             return files::remove_folder(folder.path());
         };
         if let Ok(session) = handle.session() {
             self.end_quietly(handle, &session).await;
         }
         self.now_suspended(handle, suspended)
+    }
+
+    /// Until the settings say so it is suspended still, and its process ends. Then it goes on, and its memory is stale.
+    async fn recover_wake(&self, handle: &Arc<Handle>, was_running: bool) -> Result<()> {
+        if handle.read().spec.suspended.is_some() {
+            return Ok(());
+        }
+        self.go_on_after_freeze(handle, was_running).await;
+        files::remove_folder(self.folder(&handle.id).suspended().path())
     }
 
     async fn recover_take(
@@ -153,10 +201,16 @@ impl Engine {
     }
 
     /// A service that dies in the middle of a freeze leaves the guest standing still.
-    async fn go_on_after_freeze(&self, handle: &Arc<Handle>, was_running: bool) {
+    pub(crate) async fn go_on_after_freeze(&self, handle: &Arc<Handle>, was_running: bool) {
         let Ok(session) = handle.session() else { return };
-        if was_running && let Err(error) = session.resume().await {
-            tracing::warn!(%error, machine = %handle.id, "the guest stands still after a snapshot that was cut short");
+        if !was_running {
+            return;
+        }
+        match session.resume().await {
+            Ok(()) => self.set_state(handle, MachineState::Running, None),
+            Err(error) => {
+                tracing::warn!(%error, machine = %handle.id, "the guest stands still after an operation that was cut short");
+            }
         }
     }
 

@@ -6,11 +6,29 @@ use crate::snapshots::Overlays;
 use crate::{Engine, files};
 use nestbox_model::{
     DiskId, Error, EventKind, MachineSpec, MachineState, RestoreRequest, Restored, Result, Snapshot,
-    SnapshotKind, SnapshotRecord, SnapshotRequest,
+    SnapshotId, SnapshotKind, SnapshotRecord, SnapshotRequest,
 };
+use nestbox_qemu::RunState;
+use nestbox_store::JournalEntry;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Journal: the operation as a whole, around the switch of images.
+pub(crate) const RESTORE: &str = "restore";
+/// Its step: the images are the snapshot's, and the guest may go on.
+const GO_ON: &str = "go-on";
+
+/// What a restore that was begun comes to.
+#[derive(Serialize, Deserialize)]
+struct Plan {
+    snapshot: SnapshotId,
+    /// From its memory.
+    memory: bool,
+    /// The machine runs in the end.
+    go_on: bool,
+}
 
 impl Engine {
     /// Restores a snapshot. Unless `discard`, what would be lost is kept as a snapshot of its own first (“Before
@@ -53,27 +71,100 @@ impl Engine {
         } else {
             self.keep_present(&handle, &record).await?
         };
-        self.end_for_restore(&handle).await?;
-        if let Err(error) = self.switch_to(&handle, &record).await {
-            let reason = format!("Restoring failed: {}", error.message);
-            self.set_state(&handle, MachineState::Stopped, Some(reason));
-            return Err(error);
-        }
-        self.tell_machine(
-            EventKind::SnapshotRestored,
-            &handle,
-            Some(format!("Restored “{}”", record.name)),
-        );
-        if memory.is_some() || was_active {
-            self.go_on(&handle, &record, memory.as_deref()).await?;
-        } else {
-            self.set_state(&handle, MachineState::Stopped, None);
-        }
+        let plan = Plan {
+            snapshot: record.id.clone(),
+            memory: with_memory,
+            go_on: with_memory || was_active,
+        };
+        let library = self.library();
+        let journal = library.begin(RESTORE, Some(&handle.id), &json!(plan))?;
+        let restored = async {
+            self.go_back(&handle, &record).await?;
+            library.advance(journal, GO_ON, &json!(plan))?;
+            if plan.go_on {
+                self.go_on(&handle, &record, memory.as_deref()).await
+            } else {
+                self.set_state(&handle, MachineState::Stopped, None);
+                Ok(())
+            }
+        };
+        let restored = restored.await;
+        library.finish(journal)?;
+        restored?;
         Ok(Restored {
             machine: self.view(&handle),
             kept,
             notes,
         })
+    }
+
+    /// The process ends, and the snapshot's disks are the present.
+    async fn go_back(&self, handle: &Arc<Handle>, record: &SnapshotRecord) -> Result<()> {
+        self.end_for_restore(handle).await?;
+        if let Err(error) = self.switch_to(handle, record).await {
+            let reason = format!("Restoring failed: {}", error.message);
+            self.set_state(handle, MachineState::Stopped, Some(reason));
+            return Err(error);
+        }
+        self.tell_machine(
+            EventKind::SnapshotRestored,
+            handle,
+            Some(format!("Restored “{}”", record.name)),
+        );
+        Ok(())
+    }
+
+    /// A restore that was cut short is carried on: the present may have ended already, and is kept where it was wanted.
+    /// The guest goes on in the background, since filling its memory takes a while; until then the entry stays open and this says `false`.
+    ///
+    /// # Errors
+    /// As [`Self::restore_snapshot`].
+    pub(crate) async fn recover_restore(&self, handle: &Arc<Handle>, entry: &JournalEntry) -> Result<bool> {
+        let library = self.library();
+        let Ok(plan) = serde_json::from_value::<Plan>(entry.payload.clone()) else {
+            return Ok(true);
+        };
+        let Ok((record, _)) = self.find_snapshot(handle, plan.snapshot.as_str()) else {
+            return Ok(true);
+        };
+        if entry.step != GO_ON {
+            self.go_back(handle, &record).await?;
+            library.advance(entry.id, GO_ON, &json!(plan))?;
+        }
+        if !plan.go_on {
+            self.set_state(handle, MachineState::Stopped, None);
+            return Ok(true);
+        }
+        if let Ok(session) = handle.session() {
+            if !plan.memory || matches!(session.run_state().await, Ok(RunState::Running)) {
+                return Ok(true);
+            }
+            // It has not run yet, and may be half filled.
+            self.end_quietly(handle, &session).await;
+        }
+        let Some(turn) = handle.try_lock_owned() else {
+            return Ok(true);
+        };
+        self.set_state(handle, MachineState::Starting, None);
+        let (engine, handle, journal) = (self.clone(), handle.clone(), entry.id);
+        tokio::spawn(async move {
+            let _turn = turn;
+            let gone_on = async {
+                let memory = match plan.memory {
+                    true => Some(engine.fitting_memory(&handle, &record).await?),
+                    false => None,
+                };
+                engine.go_on(&handle, &record, memory.as_deref()).await
+            };
+            if let Err(error) = gone_on.await {
+                engine.set_state(&handle, MachineState::Stopped, Some(error.message.clone()));
+                tracing::warn!(%error, machine = %handle.id, "a restored machine could not go on");
+            }
+            if let Err(error) = engine.library().finish(journal) {
+                tracing::warn!(%error, "could not close a journal entry");
+            }
+        });
+        Ok(false)
     }
 
     /// The snapshot's memory, unpacked and known to fit.

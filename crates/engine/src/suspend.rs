@@ -62,6 +62,8 @@ impl Engine {
             backend_version: Some(session.version()),
         };
         let library = self.library();
+        // Memory that an earlier run left would be taken for this one's.
+        files::remove_folder(folder.suspended().path())?;
         let journal = library.begin("suspend", Some(&handle.id), &json!({ "suspended": suspended }))?;
         files::make_private_folder(folder.suspended().path())?;
         let _ = session.screenshot(&folder.thumbnail()).await;
@@ -116,6 +118,19 @@ impl Engine {
     /// Goes on from the memory on disk. The file is of no use once the guest went on, since its disks change: it is
     /// given up, durably, while the guest still stands still.
     pub(crate) async fn wake(&self, handle: &Arc<Handle>, suspended: Suspended) -> Result<()> {
+        let library = self.library();
+        let payload = json!({ "was_running": !suspended.paused });
+        let journal = library
+            .begin("wake", Some(&handle.id), &payload)
+            .inspect_err(|error| {
+                self.set_state(handle, at_rest(&handle.spec()), Some(error.message.clone()))
+            })?;
+        let woken = self.wake_up(handle, suspended).await;
+        let closed = library.finish(journal);
+        woken.and(closed)
+    }
+
+    async fn wake_up(&self, handle: &Arc<Handle>, suspended: Suspended) -> Result<()> {
         let folder = self.folder(&handle.id).suspended();
         let woken = async {
             let memory = self.ready_memory(&folder).await?;
@@ -263,6 +278,31 @@ impl Engine {
             Some("Threw away what the disposable run wrote".into()),
         );
         Ok(())
+    }
+
+    /// A run is over: what it wrote goes, if it was disposable. An operation that is under way on its images ends first.
+    pub(crate) fn disposable_is_over(&self, handle: &Arc<Handle>) {
+        if handle.read().spec.disposable.is_none() {
+            return;
+        }
+        if let Some(_turn) = handle.try_lock_owned() {
+            return self.end_disposable_or_say(handle);
+        }
+        let (engine, handle) = (self.clone(), handle.clone());
+        tokio::spawn(async move {
+            if let Ok(_turn) = handle.lock().await
+                && handle.session().is_err()
+                && handle.read().spec.suspended.is_none()
+            {
+                engine.end_disposable_or_say(&handle);
+            }
+        });
+    }
+
+    pub(crate) fn end_disposable_or_say(&self, handle: &Handle) {
+        if let Err(error) = self.end_disposable(handle) {
+            tracing::warn!(%error, machine = %handle.id, "what a disposable run wrote is still there");
+        }
     }
 
     /// Keeps what a disposable run wrote, and writes from now on, after all.

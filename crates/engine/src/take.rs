@@ -23,6 +23,9 @@ const SPACE_MARGIN: u64 = 256 * MIB;
 /// Most machines that are cut at one instant.
 const TOGETHER_MAX: usize = 64;
 
+/// Journal: snapshots of several machines, all or none.
+pub(crate) const TOGETHER: &str = "take-together";
+
 /// Several machines are cut at one instant.
 #[derive(Clone)]
 struct Together {
@@ -82,6 +85,10 @@ impl Engine {
             group: SnapshotId::random().to_string(),
             rendezvous: (running > 1).then(|| Arc::new(Rendezvous::new(running))),
         };
+        let machines: Vec<_> = handles.iter().map(|handle| &handle.id).collect();
+        let library = self.library();
+        let payload = json!({ "group": together.group, "machines": machines });
+        let journal = library.begin(TOGETHER, None, &payload)?;
         let takes = handles.iter().map(|handle| {
             let each = SnapshotRequest {
                 name: request.name.clone(),
@@ -103,8 +110,10 @@ impl Engine {
         if let Some(error) = cause.or_else(|| errors().next()) {
             let error = error.clone();
             self.take_back(&handles, &taken)?;
+            library.finish(journal)?;
             return Err(error);
         }
+        library.finish(journal)?;
         let taken: Vec<(&Arc<Handle>, SnapshotTaken)> =
             handles.iter().zip(taken.into_iter().flatten()).collect();
         Ok(TakenTogether {

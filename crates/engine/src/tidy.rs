@@ -15,7 +15,8 @@ use crate::machine::{Handle, MachineRef};
 use crate::{Engine, files};
 use nestbox_model::layout::MachineFolder;
 use nestbox_model::{
-    Error, ErrorKind, EventKind, Job, JobId, JobKind, MachineSpec, Result, SnapshotRecord, StepState,
+    Error, ErrorKind, EventKind, Job, JobId, JobKind, MachineSpec, MachineState, Result, SnapshotRecord,
+    StepState,
 };
 use nestbox_qemu::{MergeRequest, MergeTarget};
 use nestbox_store::JournalEntry;
@@ -33,6 +34,8 @@ const TRIES: usize = 60;
 /// Most merges of one job; more are left to the next.
 const MERGES_MAX: usize = 512;
 
+/// Journal: two images become one.
+pub(crate) const MERGE: &str = "merge";
 /// Journal step: the lower image shows what the upper one does.
 const WRITTEN: &str = "written";
 
@@ -63,14 +66,18 @@ impl Stack {
         names.sort();
         names.into_iter().find_map(|top| {
             let base = &self.below[top];
-            let others = self.below.values().filter(|below| *below == base).count() > 1;
-            let free = |name: &String| !self.elsewhere.contains(name);
-            (!others && !self.named.contains(base) && free(base) && free(top)).then(|| Pair {
+            self.fit(top, base).then(|| Pair {
                 top: top.clone(),
                 base: base.clone(),
                 nvram,
             })
         })
+    }
+
+    fn fit(&self, top: &String, base: &String) -> bool {
+        let others = self.below.values().filter(|below| *below == base).count() > 1;
+        let free = |name: &String| !self.elsewhere.contains(name);
+        self.below.get(top) == Some(base) && !others && !self.named.contains(base) && free(base) && free(top)
     }
 }
 
@@ -88,7 +95,7 @@ impl Engine {
 
     /// A tidying job if there is something to merge.
     pub(crate) fn tidy_if_worthwhile(&self, handle: &Arc<Handle>) -> Result<Option<JobId>> {
-        if self.next_pair(handle)?.is_none() {
+        if self.next_pair(handle)?.is_none() && self.open_merge(handle)?.is_none() {
             return Ok(None);
         }
         Ok(Some(self.start_tidy(handle, false)?.id))
@@ -137,10 +144,13 @@ impl Engine {
             job.check_cancelled()?;
             let merged = {
                 let (_guard, cancel) = handle.lock_in_background(&job.cancel_token()).await?;
-                let Some(pair) = self.next_pair(handle)? else {
+                if let Some(entry) = self.open_merge(handle)? {
+                    self.carry_on_merge(handle, &entry, &cancel, job).await
+                } else if let Some(pair) = self.next_pair(handle)? {
+                    self.merge(handle, &pair, &cancel, job).await
+                } else {
                     return Ok(());
-                };
-                self.merge(handle, &pair, &cancel, job).await
+                }
             };
             match merged {
                 Ok(()) => tries = 0,
@@ -159,29 +169,58 @@ impl Engine {
 
     /// The next two images to merge. Nothing while any record can't be read: it may name any image.
     fn next_pair(&self, handle: &Handle) -> Result<Option<Pair>> {
-        let spec = handle.spec();
+        for nvram in [false, true] {
+            if let Some(pair) = self.stack(handle, nvram)?.and_then(|stack| stack.pair(nvram)) {
+                return Ok(Some(pair));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The images of one kind; `None` while any record can't be read.
+    fn stack(&self, handle: &Handle, nvram: bool) -> Result<Option<Stack>> {
         let folder = self.folder(&handle.id);
         let (records, unreadable) = files::read_records(&folder);
         if !unreadable.is_empty() {
             return Ok(None);
         }
-        let elsewhere = self.images_needed_elsewhere(&handle.id)?;
-        for nvram in [false, true] {
-            let parent = if nvram { folder.nvram() } else { folder.disks() };
-            let stack = Stack {
-                below: below(&folder, &parent)?,
-                named: named(&spec, &records, nvram),
-                elsewhere: elsewhere
-                    .keys()
-                    .filter(|path| path.starts_with(&parent))
-                    .filter_map(|path| file_name(path))
-                    .collect(),
-            };
-            if let Some(pair) = stack.pair(nvram) {
-                return Ok(Some(pair));
-            }
+        let parent = if nvram { folder.nvram() } else { folder.disks() };
+        Ok(Some(Stack {
+            below: below(&folder, &parent)?,
+            named: named(&handle.spec(), &records, nvram),
+            elsewhere: self
+                .images_needed_elsewhere(&handle.id)?
+                .keys()
+                .filter(|path| path.starts_with(&parent))
+                .filter_map(|path| file_name(path))
+                .collect(),
+        }))
+    }
+
+    /// A merge that an earlier service did not see the end of.
+    fn open_merge(&self, handle: &Handle) -> Result<Option<JournalEntry>> {
+        let entries = self.library().open_entries()?;
+        let own = |entry: &JournalEntry| entry.op == MERGE && entry.machine.as_ref() == Some(&handle.id);
+        Ok(entries.into_iter().find(own))
+    }
+
+    /// The machine's process may have gone on with it, and may still: it is seen to be done, or done anew, which ends
+    /// what is under way.
+    async fn carry_on_merge(
+        &self,
+        handle: &Arc<Handle>,
+        entry: &JournalEntry,
+        cancel: &CancellationToken,
+        job: &JobHandle,
+    ) -> Result<()> {
+        if !self.see_merge_done(handle, entry).await?
+            && let Some(pair) = pair_of(entry)
+            && let Some(stack) = self.stack(handle, pair.nvram)?
+            && stack.fit(&pair.top, &pair.base)
+        {
+            self.merge(handle, &pair, cancel, job).await?;
         }
-        Ok(None)
+        self.library().finish(entry.id)
     }
 
     async fn merge(
@@ -202,8 +241,9 @@ impl Engine {
         let chain = self.chain(&top, None)?;
         tracing::info!(machine = %handle.id, top = %pair.top, base = %pair.base, depth = chain.len(), "merging");
         let library = self.library();
-        let payload = json!({ "pair": pair });
-        let journal = library.begin("merge", Some(&handle.id), &payload)?;
+        let was_running = handle.state() == MachineState::Running;
+        let payload = json!({ "pair": pair, "was_running": was_running });
+        let journal = library.begin(MERGE, Some(&handle.id), &payload)?;
         let written = match self.live_target(handle, &top)? {
             Some(target) => self.merge_live(handle, pair, target, cancel, job).await,
             None => {
@@ -241,15 +281,25 @@ impl Engine {
         self.refresh_sizes(handle)
     }
 
-    /// A merge that was cut short. When it is not known to be written, it was if the guest's process already moved on:
-    /// it gave the upper image's child the lower one, or the settings name it.
-    pub(crate) async fn recover_merge(&self, handle: &Handle, entry: &JournalEntry) -> Result<()> {
-        let Some(pair) = entry
-            .payload
-            .get("pair")
-            .and_then(|pair| serde_json::from_value::<Pair>(pair.clone()).ok())
-        else {
-            return Ok(());
+    /// A merge that was cut short; `false` while the machine's process may still be at it.
+    pub(crate) async fn recover_merge(&self, handle: &Arc<Handle>, entry: &JournalEntry) -> Result<bool> {
+        if handle.session().is_ok() {
+            // The guest may stand still to go over to the lower image.
+            let was_running = entry
+                .payload
+                .get("was_running")
+                .and_then(serde_json::Value::as_bool);
+            self.go_on_after_freeze(handle, was_running.unwrap_or(false))
+                .await;
+        }
+        self.see_merge_done(handle, entry).await
+    }
+
+    /// When it is not known to be written, it was if the machine's process already moved on: it gave the upper image's
+    /// child the lower one, or the settings name it. `false` when it was not, and that process may still be at it.
+    async fn see_merge_done(&self, handle: &Handle, entry: &JournalEntry) -> Result<bool> {
+        let Some(pair) = pair_of(entry) else {
+            return Ok(true);
         };
         let folder = self.folder(&handle.id);
         let parent = if pair.nvram {
@@ -260,13 +310,15 @@ impl Engine {
         let moved_on = standing_on(&parent, &folder, &pair.base)?
             .iter()
             .any(|image| file_name(image).as_deref() != Some(pair.top.as_str()));
-        if handle.session().is_ok() {
+        let runs = handle.session().is_ok();
+        if runs {
             self.ask_active(handle).await?;
         }
         if entry.step == WRITTEN || moved_on || names_active(&handle.spec(), &pair.base, pair.nvram) {
             self.finish_merge(handle, &pair).await?;
+            return Ok(true);
         }
-        Ok(())
+        Ok(!runs)
     }
 
     /// Which chain of the running machine the image is in, if it runs and the image is in one.
@@ -319,8 +371,15 @@ impl Engine {
         };
         let merged = session.merge(&request).await;
         if merged.is_err() && names_active(&handle.spec(), &pair.base, pair.nvram) {
-            // Settled, and then not gone over: the guest says which image it writes.
-            self.ask_active(handle).await?;
+            // Settled, and then not gone over: the guest says which image it writes. The lower one shows everything
+            // by then, so when there is nobody left to say it, it is the present.
+            let asked = self.ask_active(handle).await;
+            if asked.is_err() {
+                return match tokio::time::timeout(GIVE_WAY, session.wait_exit()).await {
+                    Ok(_) => Ok(()),
+                    Err(_) => asked,
+                };
+            }
         }
         merged.map(drop)
     }
@@ -370,6 +429,10 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+fn pair_of(entry: &JournalEntry) -> Option<Pair> {
+    serde_json::from_value(entry.payload.get("pair")?.clone()).ok()
 }
 
 /// How often a merge that failed so is tried again: often, when only something else was under way.

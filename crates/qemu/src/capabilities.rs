@@ -116,7 +116,8 @@ pub(crate) async fn probe(binary: QemuBinary) -> Result<Capabilities> {
         .tempdir()
         .map_err(|error| unfit(error.to_string()))?;
     let socket = folder.path().join("qmp.sock");
-    let mut child = Command::new(&binary.path)
+    let mut command = Command::new(&binary.path);
+    command
         .args([
             "-nodefaults",
             "-no-user-config",
@@ -134,9 +135,9 @@ pub(crate) async fn probe(binary: QemuBinary) -> Result<Capabilities> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| unfit(error.to_string()))?;
+        .kill_on_drop(true);
+    end_with_us(&mut command);
+    let mut child = command.spawn().map_err(|error| unfit(error.to_string()))?;
     let asked = tokio::select! {
         asked = ask(&socket, &binary) => asked,
         _ = child.wait() => Err(unfit("It ended before it answered.".into())),
@@ -152,11 +153,28 @@ pub(crate) async fn probe(binary: QemuBinary) -> Result<Capabilities> {
     asked
 }
 
+/// A service that is killed takes it along; nobody else would end it.
+#[cfg(target_os = "linux")]
+fn end_with_us(command: &mut Command) {
+    let ask = || {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec, one system call that takes no lock and allocates nothing.
+    unsafe { command.pre_exec(ask) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_with_us(_: &mut Command) {}
+
 async fn ask(socket: &Path, binary: &QemuBinary) -> Result<Capabilities> {
     let qmp = loop {
         match Qmp::connect(socket).await {
             Ok(qmp) => break qmp,
-            Err(error) if error.code == qmp::NOT_THERE => tokio::time::sleep(Duration::from_millis(3)).await,
+            // One that is just coming up may say something else first.
+            Err(error) if matches!(error.code.as_str(), qmp::NOT_THERE | qmp::SILENT) => {
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
             Err(error) => return Err(error),
         }
     };
