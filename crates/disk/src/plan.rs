@@ -2,7 +2,10 @@
 
 mod items;
 
-use crate::{BootFacts, BundleFacts, Facts, Inspection, inspect, qcow2::printable, raw::DiskFacts, systems};
+use crate::{
+    BootFacts, BundleFacts, Facts, Inspection, PackedFacts, inspect, qcow2::printable, raw::DiskFacts,
+    systems,
+};
 use nestbox_model::{Arch, Firmware, ImportDisk, ImportPlan, Recognised, Result, validate_name};
 use std::path::Path;
 
@@ -43,7 +46,7 @@ impl Inspection {
             Facts::Iso(_) => (system.disk, 0),
             Facts::Packed(packed) => (
                 packed.capacity.unwrap_or(system.disk),
-                packed.claimed.unwrap_or(self.length),
+                packed_needs(packed, self.length),
             ),
             Facts::Foreign(foreign) => (self.capacity(), foreign.stored.min(self.capacity())),
             Facts::Bundle(_) => (self.capacity(), self.disks.iter().map(Self::stored).sum()),
@@ -260,6 +263,16 @@ static NOTHING_STARTS: BootFacts = BootFacts {
     uefi: false,
     uefi_arches: Vec::new(),
 };
+
+/// Bytes for the unpacked file, and for the disk that is written anew from it.
+fn packed_needs(packed: &PackedFacts, length: u64) -> u64 {
+    let unpacked = packed.claimed.unwrap_or(length);
+    if packed.inside == Recognised::Qcow2 || packed.inside == Recognised::Iso {
+        unpacked
+    } else {
+        unpacked.saturating_mul(2)
+    }
+}
 
 /// A disk that can be judged only once it is unpacked.
 fn unjudged(name: &str) -> ImportDisk {

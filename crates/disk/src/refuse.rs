@@ -66,6 +66,15 @@ pub(crate) fn bomb() -> Error {
     )
 }
 
+/// It unpacks to more data than any file of its length holds.
+pub(crate) fn unpacks_out_of_proportion() -> Error {
+    refuse(
+        "image-expands",
+        "The compressed file unpacks to data (not empty space) out of all proportion to its size. No disk is like that.",
+        "Don't use it. Get the image from its maker again.",
+    )
+}
+
 /// It holds nothing.
 pub(crate) fn empty(message: &str) -> Error {
     refuse(

@@ -76,12 +76,7 @@ impl<'a> Draft<'a> {
     pub(super) fn name(&mut self, text: &str) {
         let clean: String = printable(text)
             .chars()
-            .filter(|c| {
-                !matches!(
-                    c,
-                    '\u{fffd}' | '<' | '>' | '&' | '"' | '\'' | '`' | ',' | ';' | '$' | '\\' | '/'
-                )
-            })
+            .filter(|c| !matches!(c, '\u{fffd}' | '<' | '>' | '"' | '`' | ';' | '$' | '\\' | '/'))
             .take(100)
             .collect();
         let clean = validate_name(clean.trim_matches([' ', '.'])).ok();

@@ -64,7 +64,7 @@ pub(crate) fn unpack(
             return Err(refuse::too_large("it unpacks to more than 64 TiB"));
         }
         if written > RATIO_FREE + file.length().saturating_mul(RATIO_MAX) {
-            return Err(refuse::bomb());
+            return Err(refuse::unpacks_out_of_proportion());
         }
         if written >= next_look {
             work::need_space(&folder, SPACE_EVERY)?;

@@ -366,7 +366,7 @@ fn descriptions_by_ovf_are_kept_within_bounds() {
         .replace("MegaBytes", "byte * 2^999")
         .replace("Fedora box", "<![CDATA[a<img>,b;$(x)]]>");
     let plan = read(&odd).unwrap();
-    assert_eq!(plan.name, "aimgb(x)");
+    assert_eq!(plan.name, "aimg,b(x)");
     for part in ["/dev/vda", "9999"] {
         assert_eq!(fate(&plan, part), Some(&ItemFate::Dropped), "{part}");
     }
