@@ -17,6 +17,7 @@ use crate::{
     source::{OpenFile, Source},
 };
 use nestbox_model::{Error, Firmware, Recognised, Result};
+use percent_encoding::percent_decode_str;
 use roxmltree::Node;
 use std::collections::BTreeMap;
 
@@ -106,6 +107,20 @@ pub(super) fn read(bytes: &[u8], beside: &dyn Beside, draft: &mut Draft) -> Resu
     Ok(())
 }
 
+/// Paths by ids.
+type Files<'a> = BTreeMap<&'a str, String>;
+
+/// The path that a reference means: as it stands, or with its `%20` as letters where only such a file is there.
+fn reference(text: &str, beside: &dyn Beside) -> String {
+    if text.contains('%') && beside.file(text).is_err() {
+        let decoded = percent_decode_str(text).decode_utf8_lossy();
+        if beside.file(&decoded).is_ok() {
+            return decoded.into_owned();
+        }
+    }
+    text.to_owned()
+}
+
 /// The one machine.
 fn machine<'a, 'input>(envelope: &Node<'a, 'input>) -> Result<Node<'a, 'input>> {
     let mut all: Vec<_> = envelope.all("VirtualSystem").collect();
@@ -120,7 +135,7 @@ fn machine<'a, 'input>(envelope: &Node<'a, 'input>) -> Result<Node<'a, 'input>> 
 }
 
 /// The paths of the files by their ids; every one is there and as long as it should be.
-fn files<'a>(envelope: &Node<'a, '_>, beside: &dyn Beside) -> Result<BTreeMap<&'a str, &'a str>> {
+fn files<'a>(envelope: &Node<'a, '_>, beside: &dyn Beside) -> Result<Files<'a>> {
     let mut out = BTreeMap::new();
     let Some(references) = envelope.only("References")? else {
         return Ok(out);
@@ -129,7 +144,8 @@ fn files<'a>(envelope: &Node<'a, '_>, beside: &dyn Beside) -> Result<BTreeMap<&'
         let (Some(id), Some(path)) = (file.key("id"), file.key("href")) else {
             return Err(invalid("it names a file without saying which"));
         };
-        judge_path(path).map_err(|_| outside(path))?;
+        let path = reference(path, beside);
+        judge_path(&path).map_err(|_| outside(&path))?;
         if file
             .key("compression")
             .is_some_and(|way| !way.is_empty() && way != "identity")
@@ -138,10 +154,10 @@ fn files<'a>(envelope: &Node<'a, '_>, beside: &dyn Beside) -> Result<BTreeMap<&'
             return Err(compressed_disk());
         }
         // While only the first part of an archive can be seen, what is behind can't be judged.
-        if let (Ok(there), Some(size)) = (beside.file(path), file.key("size"))
+        if let (Ok(there), Some(size)) = (beside.file(&path), file.key("size"))
             && size.trim().parse() != Ok(there.length())
         {
-            return Err(wrong_size(path, size, there.length()));
+            return Err(wrong_size(&path, size, there.length()));
         }
         if out.insert(id, path).is_some() {
             return Err(invalid(format_args!("it has the file “{}” twice", printable(id))));
@@ -163,11 +179,7 @@ fn wrong_size(path: &str, told: &str, found: u64) -> Error {
 }
 
 /// The paths of the disks' files by the disks' ids.
-fn disks<'a>(
-    envelope: &Node<'a, '_>,
-    files: &BTreeMap<&'a str, &'a str>,
-    draft: &mut Draft,
-) -> Result<BTreeMap<&'a str, &'a str>> {
+fn disks<'a>(envelope: &Node<'a, '_>, files: &Files<'a>, draft: &mut Draft) -> Result<Files<'a>> {
     let mut out = BTreeMap::new();
     let Some(section) = envelope.first("DiskSection") else {
         return Ok(out);
@@ -198,7 +210,7 @@ fn disks<'a>(
             ),
             Some(file) => {
                 let path = files.get(file).ok_or_else(|| refuse::part_missing(file))?;
-                if out.insert(id, *path).is_some() {
+                if out.insert(id, path.clone()).is_some() {
                     return Err(invalid(format_args!("it has the disk “{}” twice", printable(id))));
                 }
             }
@@ -235,7 +247,7 @@ fn read_firmware(system: &Node, hardware: &Node, draft: &mut Draft) {
 
 fn read_item<'a>(
     item: &Node<'a, '_>,
-    disks: &BTreeMap<&'a str, &'a str>,
+    disks: &Files<'a>,
     left: &mut Vec<&'a str>,
     draft: &mut Draft,
 ) -> Result<()> {
@@ -314,7 +326,7 @@ fn drop_host_resource(item: &Node, what: &str, draft: &mut Draft) {
 
 fn read_disk<'a>(
     item: &Node<'a, '_>,
-    disks: &BTreeMap<&'a str, &'a str>,
+    disks: &Files<'a>,
     left: &mut Vec<&'a str>,
     draft: &mut Draft,
 ) -> Result<()> {

@@ -67,7 +67,12 @@ fn open_single(file: SharedSource) -> Result<Opened> {
         }
     };
     judge_capacity(header.capacity)?;
-    Ok(Opened::new(Arc::new(header.open(file)?), words, stored))
+    let mut opened = Opened::new(Arc::new(header.open(file)?), words, stored);
+    if header.unclean {
+        let warning = "The image was not closed properly. If a program still uses it, stop that first.";
+        opened.warnings.push(warning.into());
+    }
+    Ok(opened)
 }
 
 fn open_described(file: &dyn Source, beside: &dyn Beside) -> Result<Opened> {

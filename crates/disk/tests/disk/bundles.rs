@@ -306,6 +306,15 @@ fn descriptions_by_ovf_are_kept_within_bounds() {
     let with = |items: &str| sound.replace("<vmw:Config", &format!("{items}<vmw:Config"));
     let read = |text: &str| plan(&place.file("m.ovf", text), None);
     assert_eq!(read(&sound).unwrap().recognised, Recognised::Ovf);
+    place.file("a b.qcow2", fs::read(place.path("a.qcow2")).unwrap());
+    for (name, disk) in [
+        ("a b.qcow2", "a b.qcow2"),
+        ("a%20b.qcow2", "a b.qcow2"),
+        ("%61.qcow2", "a.qcow2"),
+    ] {
+        let plan = read(&sound.replace("href=\"a.qcow2\"", &format!("href=\"{name}\""))).unwrap();
+        assert_eq!(plan.disks[0].name, disk, "{name}");
+    }
     for (what, text, expected) in [
         (
             "an entity",
@@ -330,6 +339,11 @@ fn descriptions_by_ovf_are_kept_within_bounds() {
             "an address",
             sound.replace("\"a.qcow2\"", "\"http://127.0.0.1/a.qcow2\""),
             "image-refers-elsewhere",
+        ),
+        (
+            "a hidden way out",
+            sound.replace("\"a.qcow2\"", "\"%2e%2e%2fa.qcow2\""),
+            "part-missing",
         ),
         (
             "another size",

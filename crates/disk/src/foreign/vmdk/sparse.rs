@@ -36,6 +36,8 @@ pub(crate) struct Header {
     directory_at: u64,
     /// A second header at the end was found.
     footer: bool,
+    /// A program has it open, or ended without closing it.
+    pub unclean: bool,
 }
 
 impl Header {
@@ -116,6 +118,7 @@ impl Header {
                     .ok_or_else(|| impossible("directory"))?,
             },
             footer: false,
+            unclean: raw[72] != 0,
         })
     }
 
