@@ -9,11 +9,13 @@
 
 mod auto;
 mod changes;
+mod check;
 mod clone;
 mod clones;
 mod compare;
 mod console;
 mod create;
+mod deep;
 mod delete;
 mod doctor;
 mod events;

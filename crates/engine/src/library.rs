@@ -301,7 +301,7 @@ impl Engine {
                     path: Some(self.folder(&spec.id).path().display().to_string()),
                 });
             }
-            problems.extend(self.check_disks(spec));
+            problems.extend(self.check_images(spec));
         }
         let rebuilt = if rebuild {
             found.write_to(self.layout(), &library)?;
@@ -349,23 +349,6 @@ impl Engine {
             .map(|handle| match handle.try_lock_owned() {
                 Some(guard) if handle.state() != MachineState::Creating => Ok(guard),
                 _ => Err(busy(handle)),
-            })
-            .collect()
-    }
-
-    /// Every disk's chain must be readable from the headers alone.
-    fn check_disks(&self, spec: &MachineSpec) -> Vec<LibraryProblem> {
-        let folder = self.folder(&spec.id);
-        spec.disks
-            .iter()
-            .filter_map(|disk| {
-                let path = folder.disk_image(&disk.image);
-                let error = self.chain(&path, disk.linked.as_deref()).err()?;
-                Some(LibraryProblem {
-                    code: error.code,
-                    message: error.message,
-                    path: Some(path.display().to_string()),
-                })
             })
             .collect()
     }

@@ -399,6 +399,7 @@ impl Engine {
             cell.reason = broken.map(|error| error.message).or_else(|| reason.clone());
         }
         self.disposable_is_over(handle);
+        self.tidy_if_too_deep(handle);
         let message = match reason {
             Some(reason) => format!("Ended: {reason}"),
             None => "Stopped".into(),

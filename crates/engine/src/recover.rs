@@ -82,7 +82,7 @@ impl Engine {
             RESTORE => return self.recover_restore(handle, entry).await,
             MERGE => return self.recover_merge(handle, entry).await,
             "snapshot-take" => self.recover_take(handle, entry, &images).await,
-            "snapshot-restore" | "disposable-start" => self.sweep(handle, &images),
+            "snapshot-restore" | "disposable-start" | "flatten" => self.sweep(handle, &images),
             "wake" => self.recover_wake(handle, field(entry, "was_running")).await,
             "suspend" => self.recover_suspend(handle, field(entry, "suspended")).await,
             "snapshot-delete" => self.finish_delete(handle, &field::<Vec<SnapshotId>>(entry, "snapshots")),

@@ -203,7 +203,7 @@ impl Engine {
         Ok(self.snapshot_view(&handle, &record, size))
     }
     /// Images in the longest chain of the present's disks.
-    fn depth(&self, handle: &Handle) -> u32 {
+    pub(crate) fn depth(&self, handle: &Handle) -> u32 {
         let folder = self.folder(&handle.id);
         let depths = handle.spec().disks.into_iter().map(|disk| {
             self.chain(&folder.disk_image(&disk.image), disk.linked.as_deref())

@@ -211,6 +211,7 @@ impl Engine {
         if matches!(memory, Memory::Live) {
             check_space_for_memory(&spec, &folder)?;
         }
+        self.check_depth(handle)?;
         let rendezvous = occasion.together.as_ref().and_then(|t| t.rendezvous.clone());
         let record = self.new_record(handle, &spec, request, occasion, &memory)?;
         let disks: Vec<DiskId> = spec.disks.iter().map(|disk| disk.id.clone()).collect();
@@ -278,6 +279,7 @@ impl Engine {
             handle,
             Some(format!("Snapshot “{}”", record.name)),
         );
+        self.tidy_if_too_deep(handle);
         Ok(SnapshotTaken {
             snapshot: self.snapshot_view(handle, &record, size),
             paused_seconds,

@@ -95,7 +95,8 @@ impl Engine {
 
     /// A tidying job if there is something to merge.
     pub(crate) fn tidy_if_worthwhile(&self, handle: &Arc<Handle>) -> Result<Option<JobId>> {
-        if self.next_pair(handle)?.is_none() && self.open_merge(handle)?.is_none() {
+        let nothing = self.next_pair(handle)?.is_none() && self.open_merge(handle)?.is_none();
+        if nothing && !self.is_too_deep(handle) {
             return Ok(None);
         }
         Ok(Some(self.start_tidy(handle, false)?.id))
@@ -148,6 +149,8 @@ impl Engine {
                     self.carry_on_merge(handle, &entry, &cancel, job).await
                 } else if let Some(pair) = self.next_pair(handle)? {
                     self.merge(handle, &pair, &cancel, job).await
+                } else if self.is_too_deep(handle) {
+                    self.flatten_present(handle, &cancel, job).await
                 } else {
                     return Ok(());
                 }
@@ -167,7 +170,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The next two images to merge. Nothing while any record can't be read: it may name any image.
+    /// The next two images to merge. Nothing while any record can't be read, since it may name any image, or any file
+    /// beside them, since it may stand on any.
     fn next_pair(&self, handle: &Handle) -> Result<Option<Pair>> {
         for nvram in [false, true] {
             if let Some(pair) = self.stack(handle, nvram)?.and_then(|stack| stack.pair(nvram)) {
@@ -185,8 +189,11 @@ impl Engine {
             return Ok(None);
         }
         let parent = if nvram { folder.nvram() } else { folder.disks() };
+        let Ok(below) = below(&folder, &parent) else {
+            return Ok(None);
+        };
         Ok(Some(Stack {
-            below: below(&folder, &parent)?,
+            below,
             named: named(&handle.spec(), &records, nvram),
             elsewhere: self
                 .images_needed_elsewhere(&handle.id)?

@@ -120,3 +120,41 @@ pub fn http(
         body: body.to_owned(),
     }
 }
+
+fn run_qemu_io(image: &Path, command: &str) -> std::process::Output {
+    std::process::Command::new("qemu-io")
+        .args(["-f", "qcow2", "-c", command])
+        .arg(image)
+        .output()
+        .expect("qemu-io")
+}
+
+/// Runs a qemu-io command on an image of a machine that is off.
+pub fn qemu_io(image: &Path, command: &str) {
+    let done = run_qemu_io(image, command);
+    assert!(done.status.success(), "{command}: {done:?}");
+}
+
+/// Whether the disk that an image shows has this byte all over this mebibyte.
+pub fn holds(image: &Path, mebibyte: u32, byte: u8) -> bool {
+    let done = run_qemu_io(image, &format!("read -P {byte} {mebibyte}M 1M"));
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(said.contains("read 1048576/1048576"), "{done:?}");
+    !said.contains("verification failed")
+}
+
+/// Waits until no job works any more, and sees that all went well.
+pub fn wait_for_jobs(home: &TestHome) {
+    for _ in 0..300 {
+        let jobs = home.json(["jobs", "list"]);
+        let over = |job: &serde_json::Value| !matches!(job["state"].as_str(), Some("running" | "queued"));
+        if jobs["jobs"].as_array().unwrap().iter().all(over) {
+            for job in jobs["jobs"].as_array().unwrap() {
+                assert_eq!(job["state"], "done", "{job:#}");
+            }
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("jobs go on: {:#}", home.json(["jobs", "list"]));
+}

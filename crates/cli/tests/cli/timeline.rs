@@ -1,14 +1,12 @@
 //! The snapshot timeline without a guest system: merging, rules, clones of machines that are off, disposable runs,
 //! comparison, space.
 
-use crate::common::home;
+use crate::common::{holds, home, qemu_io, wait_for_jobs};
 use nestbox_guests::TestHome;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::path::PathBuf;
 
 fn blank(home: &TestHome, name: &str) {
     home.nestbox(["create", name, "--blank", "--disk", "64M", "--memory", "64M"])
@@ -26,41 +24,9 @@ fn active(home: &TestHome, name: &str) -> PathBuf {
     PathBuf::from(home.machine(name)["disks"][0]["path"].as_str().unwrap())
 }
 
-fn qemu_io(image: &Path, command: &str) -> String {
-    let done = Command::new("qemu-io")
-        .args(["-f", "qcow2", "-c", command])
-        .arg(image)
-        .output()
-        .expect("qemu-io");
-    assert!(done.status.success(), "{command}: {done:?}");
-    String::from_utf8_lossy(&done.stdout).into_owned()
-}
-
 /// Writes what a guest would have: a megabyte of one byte.
 fn write(home: &TestHome, name: &str, mebibyte: u32, byte: u8) {
-    qemu_io(
-        &active(home, name),
-        &format!("write -P {byte} {mebibyte}M 1M"),
-    );
-}
-
-fn holds(image: &Path, mebibyte: u32, byte: u8) -> bool {
-    !qemu_io(image, &format!("read -P {byte} {mebibyte}M 1M")).contains("verification failed")
-}
-
-fn wait_for_jobs(home: &TestHome) {
-    for _ in 0..300 {
-        let jobs = home.json(["jobs", "list"]);
-        let over = |job: &Value| !matches!(job["state"].as_str(), Some("running" | "queued"));
-        if jobs["jobs"].as_array().unwrap().iter().all(over) {
-            for job in jobs["jobs"].as_array().unwrap() {
-                assert_eq!(job["state"], "done", "{job:#}");
-            }
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("jobs go on: {:#}", home.json(["jobs", "list"]));
+    qemu_io(&active(home, name), &format!("write -P {byte} {mebibyte}M 1M"));
 }
 
 fn names(home: &TestHome, machine: &str) -> Vec<String> {
@@ -169,7 +135,8 @@ fn a_merge_gives_way_to_other_operations() {
         home.nestbox(["snapshot", "take", "web", &format!("s{at}")]).ok();
     }
     for at in 0..19 {
-        home.nestbox(["snapshot", "delete", "web", &format!("s{at}")]).ok();
+        home.nestbox(["snapshot", "delete", "web", &format!("s{at}")])
+            .ok();
     }
     // Not one of these waits for the merging, and none of it is lost.
     home.nestbox(["start", "web"]).ok();
@@ -269,7 +236,10 @@ fn rules_take_and_thin_out_snapshots() {
     let list = home.json(["snapshot", "list", "web"]);
     let all = list["snapshots"].as_array().unwrap();
     assert_eq!(all.len(), 2, "{list:#}");
-    assert!(all.iter().all(|s| s["kind"] == "before-start" && s["automatic"] == true));
+    assert!(
+        all.iter()
+            .all(|s| s["kind"] == "before-start" && s["automatic"] == true)
+    );
     // One that is to be kept is not counted and not removed.
     let kept = all[0]["id"].as_str().unwrap();
     home.nestbox(["snapshot", "keep", "web", kept]).ok();
@@ -283,10 +253,15 @@ fn rules_take_and_thin_out_snapshots() {
     assert!(all.len() == 3 && all.iter().any(|s| s["id"] == kept), "{list:#}");
     // Nothing was written since: a start takes none.
     let before = names(&home, "web").len();
-    home.nestbox(["snapshot", "restore", "web", kept, "--discard"]).ok();
+    home.nestbox(["snapshot", "restore", "web", kept, "--discard"])
+        .ok();
     home.nestbox(["start", "web"]).ok();
     assert_eq!(names(&home, "web").len(), before);
-    for bad in ["snapshots.keep=0", "snapshots.every=-1", "snapshots.before-start=maybe"] {
+    for bad in [
+        "snapshots.keep=0",
+        "snapshots.every=-1",
+        "snapshots.before-start=maybe",
+    ] {
         home.nestbox(["set", "web", bad]).fails_with(2);
     }
     wait_for_jobs(&home);
@@ -324,7 +299,10 @@ fn what_differs_and_what_takes_space_is_said() {
     assert_eq!(memory["action"], "drop-memory");
     assert!(memory["bytes"].as_u64().unwrap() > 0 && space["free"].as_u64().unwrap() > 0);
     let dropped = home.json(["snapshot", "drop-memory", "web", "running"]);
-    assert_eq!((&dropped["memory"], &dropped["memory_size"]), (&false.into(), &0.into()));
+    assert_eq!(
+        (&dropped["memory"], &dropped["memory_size"]),
+        (&false.into(), &0.into())
+    );
     home.nestbox(["snapshot", "drop-memory", "web", "running"])
         .fails_with(4);
     assert_eq!(
@@ -395,14 +373,16 @@ fn several_machines_are_cut_together_or_not_at_all() {
     let aside = folder.with_extension("aside");
     std::fs::rename(&folder, &aside).unwrap();
     std::fs::write(&folder, "in the way").unwrap();
-    home.nestbox(["snapshot", "take", "a", "b", "c", "--name", "Not"]).fails_with(1);
+    home.nestbox(["snapshot", "take", "a", "b", "c", "--name", "Not"])
+        .fails_with(1);
     std::fs::remove_file(&folder).unwrap();
     std::fs::rename(&aside, &folder).unwrap();
     for name in ["a", "b", "c"] {
         assert!(!names(&home, name).contains(&"Not".to_owned()), "{name}");
     }
     assert_eq!(home.machine("a")["state"], "running");
-    home.nestbox(["snapshot", "take", "--tag", "nobody"]).fails_with(2);
+    home.nestbox(["snapshot", "take", "--tag", "nobody"])
+        .fails_with(2);
     wait_for_jobs(&home);
     home.nestbox(["library", "check"]).ok();
 }
@@ -416,9 +396,15 @@ fn saved_state_survives_the_service_and_can_be_thrown_away() {
     home.nestbox(["suspend", "web"]).fails_with(4);
     home.nestbox(["service", "stop"]).ok();
     let machine = home.machine("web");
-    assert_eq!((&machine["state"], &machine["pid"]), (&"suspended".into(), &Value::Null));
+    assert_eq!(
+        (&machine["state"], &machine["pid"]),
+        (&"suspended".into(), &Value::Null)
+    );
     // Its memory goes on with the same hardware only.
-    let error = home.nestbox(["--json", "set", "web", "cpus=1"]).fails_with(4).error();
+    let error = home
+        .nestbox(["--json", "set", "web", "cpus=1"])
+        .fails_with(4)
+        .error();
     assert_eq!(error.code, "machine-suspended");
     home.nestbox(["set", "web", "notes=still"]).ok();
     home.nestbox(["start", "web", "--disposable"]).fails_with(4);
@@ -436,7 +422,10 @@ fn saved_state_survives_the_service_and_can_be_thrown_away() {
     assert_eq!(home.machine("web")["state"], "running");
     // Memory at rest is compressed on request, and used all the same.
     home.nestbox(["snapshot", "tidy", "web"]).ok();
-    assert_eq!(home.json(["snapshot", "show", "web", "asleep"])["memory_packed"], true);
+    assert_eq!(
+        home.json(["snapshot", "show", "web", "asleep"])["memory_packed"],
+        true
+    );
     home.nestbox(["snapshot", "restore", "web", "asleep"]).ok();
     assert_eq!(home.machine("web")["state"], "running");
     home.nestbox(["library", "check"]).ok();

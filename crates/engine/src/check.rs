@@ -1,0 +1,139 @@
+//! Comparing what records name with what is in a machine's folder, from the images' own headers.
+
+use crate::clones::images_in;
+use crate::{Engine, files};
+use nestbox_model::{DiskId, LibraryProblem, MachineSpec, SnapshotRecord};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// One image that is named, and by whom.
+struct Named {
+    path: PathBuf,
+    by: String,
+    linked: Option<String>,
+}
+
+impl Engine {
+    /// Every named image has a chain that can be read, every snapshot with memory has its file, every image is needed by
+    /// someone, and nobody stands on an image that is marked as removed.
+    pub(crate) fn check_images(&self, spec: &MachineSpec) -> Vec<LibraryProblem> {
+        let folder = self.folder(&spec.id);
+        let (records, unreadable) = files::read_records(&folder);
+        let mut problems = Vec::new();
+        let mut needed: HashSet<PathBuf> = HashSet::new();
+        for named in self.named_images(spec, &records) {
+            match self.chain(&named.path, named.linked.as_deref()) {
+                Ok(links) => needed.extend(links.into_iter().map(|link| link.path)),
+                Err(error) => problems.push(LibraryProblem {
+                    code: error.code,
+                    message: format!("{}: {}", named.by, error.message),
+                    path: Some(named.path.display().to_string()),
+                }),
+            }
+        }
+        for record in records.iter().filter(|record| record.memory) {
+            let own = folder.snapshot(&record.id);
+            if !own.memory().exists() && !own.packed_memory().exists() {
+                problems.push(LibraryProblem {
+                    code: "memory-missing".into(),
+                    message: format!(
+                        "The memory of the snapshot “{}” of “{}” is not there; its disks can be restored.",
+                        record.name, spec.name
+                    ),
+                    path: Some(own.memory().display().to_string()),
+                });
+            }
+        }
+        if spec.suspended.is_some() && !has_memory(&folder.suspended()) {
+            problems.push(LibraryProblem {
+                code: "memory-missing".into(),
+                message: format!("“{}” is suspended, but its memory is not there.", spec.name),
+                path: Some(folder.suspended().path().display().to_string()),
+            });
+        }
+        // What can't be read may need any image.
+        if problems.is_empty() && unreadable.is_empty() {
+            problems.extend(self.unneeded_images(spec, &needed));
+        }
+        problems
+    }
+
+    fn named_images(&self, spec: &MachineSpec, records: &[SnapshotRecord]) -> Vec<Named> {
+        let folder = self.folder(&spec.id);
+        let present = format!("The disk of “{}”", spec.name);
+        let mut named = Vec::new();
+        let mut add = |path: PathBuf, by: &str, linked: Option<String>| {
+            named.push(Named {
+                path,
+                by: by.to_owned(),
+                linked,
+            });
+        };
+        for disk in &spec.disks {
+            add(folder.disk_image(&disk.image), &present, disk.linked.clone());
+        }
+        for before in &spec.disposable {
+            for disk in &before.disks {
+                add(folder.disk_image(&disk.image), &present, linked(spec, &disk.id));
+            }
+        }
+        let nvram = spec
+            .nvram
+            .iter()
+            .chain(spec.disposable.iter().filter_map(|d| d.nvram.as_ref()));
+        for name in nvram {
+            add(folder.nvram_image(name), &present, None);
+        }
+        for record in records {
+            let by = format!("The snapshot “{}” of “{}”", record.name, spec.name);
+            for disk in &record.disks {
+                add(folder.disk_image(&disk.image), &by, linked(&record.spec, &disk.id));
+            }
+            for name in &record.nvram {
+                add(folder.nvram_image(name), &by, None);
+            }
+        }
+        named
+    }
+
+    /// Images that nothing needs: what an operation under way will name, or a crash left.
+    fn unneeded_images(&self, spec: &MachineSpec, needed: &HashSet<PathBuf>) -> Vec<LibraryProblem> {
+        let busy = self
+            .library()
+            .open_entries()
+            .is_ok_and(|open| open.iter().any(|entry| entry.machine.as_ref() == Some(&spec.id)));
+        let elsewhere = self.images_needed_elsewhere(&spec.id).unwrap_or_default();
+        if busy {
+            return Vec::new();
+        }
+        images_in(&self.folder(&spec.id))
+            .into_iter()
+            .filter(|path| is_ours(path))
+            .filter(|path| !needed.contains(&canonical(path)) && !elsewhere.contains_key(path))
+            .map(|path| LibraryProblem {
+                code: "image-unneeded".into(),
+                message: format!("Nothing of “{}” needs this image.", spec.name),
+                path: Some(path.display().to_string()),
+            })
+            .collect()
+    }
+}
+
+fn linked(spec: &MachineSpec, id: &DiskId) -> Option<String> {
+    spec.disks.iter().find(|disk| disk.id == *id)?.linked.clone()
+}
+
+/// Named as Nestbox names images; what others put there is theirs.
+fn is_ours(path: &Path) -> bool {
+    path.file_stem()
+        .and_then(|stem| stem.to_str())
+        .is_some_and(|stem| stem.len() == 32 && stem.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn has_memory(folder: &nestbox_model::layout::SnapshotFolder) -> bool {
+    folder.memory().exists() || folder.packed_memory().exists()
+}
+
+fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
