@@ -50,6 +50,8 @@ function subtree(list, root) {
 
 function remove(db, one, list, chosen, query) {
   const gone = query.get("subtree") ? subtree(list, chosen) : [chosen];
+  const needed = gone.find((other) => other.needed_by.length > 0);
+  if (needed) return error(409, "machine-needed", `The snapshot “${needed.name}” can't be removed: the disks of “${needed.needed_by[0]}” stand on it.`, "Delete the clones first and empty the trash.");
   const freed = gone.reduce((sum, other) => sum + other.size, 0);
   if (query.get("dry_run")) return ok({ deleted: gone, freed, job: null });
   const ids = new Set(gone.map((other) => other.id));

@@ -82,6 +82,19 @@ export async function run(bench) {
     await item(page, "Release 2.1").waitFor();
   }, timeline);
 
+  await flow("snapshots: one that a clone stands on is not deleted, and says why", async (page) => {
+    await open(page, "Web server");
+    await item(page, "Installed").click();
+    await page.getByRole("toolbar").getByRole("button", { name: "Delete", exact: true }).click();
+    await page.getByRole("status").getByText("The disks of Web server staging stand on it.").waitFor();
+    await item(page, "Installed").waitFor();
+    await more(page, "Installed");
+    await page.getByRole("menuitem", { name: "Delete subtree" }).click();
+    const ask = page.getByRole("alertdialog", { name: "Delete subtree" });
+    await ask.getByText("stand on it").waitFor();
+    assert.equal(await ask.getByRole("button", { name: "Delete subtree" }).count(), 0);
+  }, timeline);
+
   await flow("snapshots: restore says what else changed; memory that can't be loaded has a way out", async (page) => {
     await open(page, "Web server");
     await item(page, FRIDAY).click();

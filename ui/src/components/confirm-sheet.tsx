@@ -14,6 +14,8 @@ interface Props {
   onClose: () => void;
   /** Can't be confirmed yet, or is being done. */
   busy?: boolean;
+  /** Can't be done at all: `failure` says why, and nothing is offered. */
+  impossible?: boolean;
   /** Why it did not work. */
   failure?: { title: string; error: Parameters<typeof errorText>[0] } | null;
   /** What is lost. */
@@ -22,7 +24,7 @@ interface Props {
 
 /** One of the few questions: before what can't be undone. Cancel has the focus; the text says what is lost. */
 export function ConfirmSheet(props: Props) {
-  const { title, label = title, confirm, onConfirm, onClose, busy = false, failure, children } = props;
+  const { title, label = title, confirm, onConfirm, onClose, busy = false, impossible = false, failure, children } = props;
   const words = failure ? errorText(failure.error) : null;
   return (
     <Sheet
@@ -37,9 +39,11 @@ export function ConfirmSheet(props: Props) {
           <Button size="lg" onPress={onClose} autoFocus>
             {t("common.cancel")}
           </Button>
-          <Button size="lg" variant="danger-primary" isPending={busy} onPress={onConfirm}>
-            {confirm}
-          </Button>
+          {impossible ? null : (
+            <Button size="lg" variant="danger-primary" isPending={busy} onPress={onConfirm}>
+              {confirm}
+            </Button>
+          )}
         </>
       }
     >

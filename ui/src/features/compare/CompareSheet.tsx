@@ -84,6 +84,8 @@ interface ResultProps {
 
 function Result({ machine, comparison, stale }: ResultProps) {
   const { from, to, settings, disks, seconds_between: seconds } = comparison;
+  // The present has no memory file, whether it runs or not: that is no difference.
+  const memoryDiffers = to.id !== null && from.memory !== to.memory;
   const has = (memory: boolean) => t(memory ? "compare.memoryThere" : "compare.memoryNone");
   const diskName = (id: string) => {
     const at = machine.disks.findIndex((disk) => disk.id === id);
@@ -92,7 +94,9 @@ function Result({ machine, comparison, stale }: ResultProps) {
   return (
     <>
       <p className="t2 num" aria-busy={stale}>
-        {t("compare.between", { duration: durationText(seconds * 1000) })}
+        {seconds < 60
+          ? t("compare.betweenLittle")
+          : t("compare.between", { duration: durationText(seconds * 1000) })}
       </p>
       <table className="compare-table" aria-label={t("compare.settings")}>
         <thead>
@@ -110,14 +114,14 @@ function Result({ machine, comparison, stale }: ResultProps) {
               <td>{setting.after || <span className="t3">{t("compare.nothing")}</span>}</td>
             </tr>
           ))}
-          {from.memory === to.memory ? null : (
+          {memoryDiffers ? (
             <tr>
               <th scope="row">{t("compare.memory")}</th>
               <td>{has(from.memory)}</td>
               <td>{has(to.memory)}</td>
             </tr>
-          )}
-          {settings.length === 0 && from.memory === to.memory ? (
+          ) : null}
+          {settings.length === 0 && !memoryDiffers ? (
             <tr>
               <td colSpan={3} className="t3">
                 {t("compare.sameSettings")}

@@ -38,20 +38,23 @@ export function SubtreeSheet({ machine, snapshot, onClose }: Props) {
       label={t("snapshots.subtree")}
       title={t("snapshots.subtreeTitle", { name: snapshot.name })}
       confirm={t("snapshots.subtree")}
-      busy={(plan === undefined && !error) || remove.isPending}
+      busy={plan === undefined || remove.isPending}
+      impossible={plan === undefined && error !== null}
       onConfirm={confirm}
       onClose={onClose}
       failure={failure ? { title: t("snapshots.subtreeFailed"), error: failure } : null}
     >
-      <p className="num">
-        {plan
-          ? t("snapshots.subtreeText", {
-              count: plan.deleted.length,
-              names: formatList(more > 0 ? [...names, t("snapshots.subtreeMore", { count: more })] : names),
-              size: formatBytes(plan.freed),
-            })
-          : t("snapshots.subtreeCounting")}
-      </p>
+      {plan || !error ? (
+        <p className="num">
+          {plan
+            ? t("snapshots.subtreeText", {
+                count: plan.deleted.length,
+                names: formatList(more > 0 ? [...names, t("snapshots.subtreeMore", { count: more })] : names),
+                size: formatBytes(plan.freed),
+              })
+            : t("snapshots.subtreeCounting")}
+        </p>
+      ) : null}
     </ConfirmSheet>
   );
 }

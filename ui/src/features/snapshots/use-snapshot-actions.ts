@@ -11,7 +11,7 @@ import {
   useDropMemory,
   useRestoreSnapshot,
 } from "../../data";
-import { t } from "../../i18n";
+import { formatList, t } from "../../i18n";
 import { clearFailure, setFailure } from "../machine/failures";
 import { hide, show } from "./hidden";
 
@@ -81,6 +81,15 @@ export function useSnapshotActions(): SnapshotActions {
         );
       },
       remove: (machine, snapshot) => {
+        if (snapshot.needed_by.length > 0) {
+          toast({
+            title: t("snapshots.isNeeded", { name: snapshot.name }),
+            detail: t("snapshots.isNeededBy", { names: formatList(snapshot.needed_by) }),
+            tone: "error",
+            key: `delete:${snapshot.id}`,
+          });
+          return;
+        }
         hide("snapshots", snapshot.id);
         const really = async () => {
           try {

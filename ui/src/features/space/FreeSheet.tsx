@@ -38,7 +38,7 @@ export function FreeSheet({ item, free, onClose }: Props) {
       failure={error ? { title: t("space.notFreed"), error } : null}
     >
       <p>{t(`space.lose.${action}`, { title: item.title, machine: item.machine_name ?? "" })}</p>
-      {item.note ? <p className="t2">{item.note}</p> : null}
+      {action === "delete-snapshot" && item.note ? <p className="t2">{item.note}</p> : null}
     </ConfirmSheet>
   );
 }
