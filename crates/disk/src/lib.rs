@@ -1,10 +1,14 @@
 //! Recognise, inspect, create and import disk images.
 //!
-//! Images are hostile until judged. The order is always the same: open once, look at content and never at the name,
-//! judge headers and tables by our own bounded parsers, copy through that one descriptor, judge the private copy again,
-//! and only then let a tool of QEMU's near it, confined and with the format given.
+//! Images are hostile until judged. The order is always the same: open once, look at content and never at the name, judge
+//! headers and tables by our own bounded parsers, and bring the disk in through that one descriptor: a qcow2 is copied and
+//! the copy judged again, any other disk is read by our own reader and written anew. A tool of QEMU's meets only images that
+//! we wrote or judged, confined and with the format given. `docs/decisions/0004-image-policy.md` says what is refused and why.
 //!
-//! A format to recognise is one line in `detect::DETECTORS`; a system to guess is one line in `systems::SYSTEMS`.
+//! * `detect`: what a file is. A format is one file and one line in `detect::DETECTORS`.
+//! * `foreign`: disks of other programs (vmdk, vdi, vhd, vhdx). `packed`: what is compressed. `bundle`: whole machines.
+//! * [`inspect`] → [`Inspection::plan`] → [`import_disk`], [`import_disks`] or [`unpack_medium`].
+//! * A system to guess is one line in `systems::SYSTEMS`.
 
 mod beside;
 mod boot;

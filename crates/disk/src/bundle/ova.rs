@@ -24,6 +24,11 @@ pub(crate) const DETECTOR: Detector = Detector {
 /// What [`Archive::read`] and [`ovf`] refuse; `archive-no-image`, `checksum-mismatch`.
 pub(crate) fn open(file: &OpenFile, _: &dyn Beside) -> Result<Bundle> {
     let archive = Archive::read(file)?;
+    if let [only] = &archive.members[..]
+        && description(&archive).is_err()
+    {
+        return lone_disk(&archive, only);
+    }
     let description = description(&archive)?;
     let text = archive.file(&description.name)?;
     let manifest = with_end(&archive, "mf").next();
@@ -50,6 +55,16 @@ pub(crate) fn open(file: &OpenFile, _: &dyn Beside) -> Result<Bundle> {
     }
     ovf::read(&super::text_of(&text)?, &archive, &mut draft)?;
     draft.finish(checksums)
+}
+
+/// One disk and nothing else: clouds hand out disks like that. `archive-no-image` if it is none.
+fn lone_disk(archive: &Archive, only: &Member) -> Result<Bundle> {
+    let mut draft = Draft::new("disk in a tar archive", archive);
+    match draft.disk_at(&only.name) {
+        Err(error) if error.code == "format-unknown" => description(archive).map(|_| draft)?,
+        outcome => outcome.map(|()| draft)?,
+    }
+    .finish(Vec::new())
 }
 
 /// What the first part of a compressed OVA says, if the description is in it.

@@ -157,8 +157,31 @@ async fn an_ova_yields_all_its_disks_without_being_unpacked() {
         ]
     );
 
-    let inspection = inspect(&ova).unwrap();
+    let packed = place.file("box.ova.gz", crate::packing::gz(&fs::read(&ova).unwrap()));
+    let packed_plan = nestbox_disk::plan(&packed, None).unwrap();
+    assert_eq!(packed_plan.inside, Some(Recognised::Ova));
+    assert_eq!((&packed_plan.name, packed_plan.memory), (&plan.name, plan.memory));
+    assert_eq!(packed_plan.nics, plan.nics);
+    let names: Vec<&str> = packed_plan.disks.iter().map(|disk| disk.name.as_str()).collect();
+    assert_eq!(names, ["a.vmdk", "b.qcow2"]);
     let cancel = CancellationToken::new();
+    let name = |index: usize| place.path(&format!("packed-{index}.qcow2"));
+    let all = import_disks(
+        &inspect(&packed).unwrap(),
+        FileAction::Move,
+        &name,
+        NO_PROGRESS,
+        &cancel,
+    )
+    .await
+    .unwrap();
+    assert!(all.len() == 2 && !packed.exists());
+    for index in 0..2 {
+        same_as_source(&place, &name(index));
+        fs::remove_file(name(index)).unwrap();
+    }
+
+    let inspection = inspect(&ova).unwrap();
     let one = import_disk(
         &inspection,
         FileAction::Copy,
@@ -259,7 +282,13 @@ fn tar_tricks_are_refused() {
             vec![text.clone(), disk.clone(), file("n.ovf", b"x")],
             "machine-unsupported",
         ),
-        ("no machine", vec![disk.clone()], "archive-no-image"),
+        ("a disk alone", vec![disk.clone()], "accepted"),
+        ("a text alone", vec![file("a", b"hello")], "archive-no-image"),
+        (
+            "no machine",
+            vec![disk.clone(), file("a", b"hello")],
+            "archive-no-image",
+        ),
         ("no disk", vec![text.clone()], "part-missing"),
         (
             "another length",
