@@ -3,7 +3,7 @@ import { navigate } from "../../app/navigation";
 import { openSheet } from "../../app/ui-state";
 import { Button, ErrorCard, errorText, toast } from "../../components";
 import { CODE_NO_SPACE, useClient, useCreateMachine, useImport, useStartMachine } from "../../data";
-import type { ApiError } from "../../data";
+import type { ApiError, JobKind } from "../../data";
 import { t } from "../../i18n";
 import { joinWords } from "./job-words";
 import type { Need } from "./needs";
@@ -15,9 +15,11 @@ function titleOf(need: Need): string {
   return t(key, { name: need.machine.name });
 }
 
+const MAKES_MACHINE = new Set<JobKind>(["create", "import", "clone"]);
+
 function safetyOf(need: Need): string {
   if (need.kind === "machine") return t(need.machine.state === "broken" ? "activity.safe.broken" : "activity.safe.stopped");
-  if (need.job.kind !== "create" && need.job.kind !== "import") return t("activity.safe.snapshot");
+  if (!MAKES_MACHINE.has(need.job.kind)) return t("activity.safe.snapshot");
   if (need.machine) return t("activity.safe.notStarted");
   return t(need.job.kind === "import" ? "activity.safe.import" : "activity.safe.none");
 }

@@ -27,7 +27,7 @@ export function CreatingPage({ machine }: { machine: Machine }) {
   const job =
     jobs?.find((one) => one.id === machine.job) ?? jobs?.find((one) => one.machine === machine.id && !one.finished_at);
   const cancelled = useRef(false);
-  const importing = job?.kind === "import";
+  const words = WORDS[wayOf(job)];
 
   useServiceEvents((event) => {
     if (event.machine_now?.id === machine.id && event.machine_now.state !== "creating") {
@@ -46,7 +46,7 @@ export function CreatingPage({ machine }: { machine: Machine }) {
       extra={
         <span className="pill accent">
           <StateMark state="creating" />
-          {t(importing ? "creating.importPill" : "creating.pill")}
+          {t(words.pill)}
         </span>
       }
     >
@@ -55,10 +55,10 @@ export function CreatingPage({ machine }: { machine: Machine }) {
           <Head machine={machine} job={job} />
           <Progress
             tall
-            label={importing ? job.title : t("creating.download")}
+            label={job && wayOf(job) !== "create" ? job.title : t("creating.download")}
             value={job && job.state !== "queued" ? shareOf(job) : 0}
           />
-          <Controls job={job} importing={importing} onCancel={() => (cancelled.current = true)} />
+          <Controls job={job} words={words} onCancel={() => (cancelled.current = true)} />
           {job && job.steps.length > 0 ? (
             // WebKit takes a list without bullets for none.
             // eslint-disable-next-line jsx-a11y/no-redundant-roles
@@ -76,10 +76,27 @@ export function CreatingPage({ machine }: { machine: Machine }) {
 
 const KNOWN = new Set(["resolve", "verify-signature", "download", "verify-image", "disk", "seed", "copy", "start"]);
 
-/** Steps this version knows have words of their own; others say what the service calls them. */
-const titleOf = (step: Step): string => (KNOWN.has(step.id) ? t(`creating.step.${step.id}` as MessageKey) : step.title);
-const headlineOf = (step: Step, system: string): string =>
-  KNOWN.has(step.id) ? t(`creating.now.${step.id}` as MessageKey, { system }) : step.title;
+/** Steps this version knows have words of their own; others, and those of a clone, say what the service calls them. */
+const titleOf = (step: Step, job: Job): string =>
+  KNOWN.has(step.id) && job.kind !== "clone" ? t(`creating.step.${step.id}` as MessageKey) : step.title;
+const headlineOf = (step: Step, job: Job, system: string): string =>
+  KNOWN.has(step.id) && job.kind !== "clone" ? t(`creating.now.${step.id}` as MessageKey, { system }) : step.title;
+
+type Way = "create" | "import" | "clone";
+interface Words {
+  pill: MessageKey;
+  cancel: MessageKey;
+  /** What may be done meanwhile. */
+  note: MessageKey;
+}
+
+const WORDS: Record<Way, Words> = {
+  create: { pill: "creating.pill", cancel: "creating.cancel", note: "creating.keepWorking" },
+  import: { pill: "creating.importPill", cancel: "creating.cancelImport", note: "creating.keepWorkingImport" },
+  clone: { pill: "creating.clonePill", cancel: "creating.cancelClone", note: "creating.keepWorkingClone" },
+};
+
+const wayOf = (job: Job | undefined): Way => (job?.kind === "import" || job?.kind === "clone" ? job.kind : "create");
 
 function Head({ machine, job }: { machine: Machine; job: Job | undefined }) {
   const { data: templates } = useTemplates();
@@ -87,7 +104,7 @@ function Head({ machine, job }: { machine: Machine; job: Job | undefined }) {
   const left = useTimeLeft(job);
   const system = machine.system ?? machine.name;
   const running = job?.steps.find((step) => step.state === "running");
-  const now = running ? headlineOf(running, system) : system;
+  const now = running && job ? headlineOf(running, job, system) : system;
   const facts = job ? joinWords([bytesWords(job), rateWords(job), leftWords(left)]) : "";
   return (
     <div className="row creating-head">
@@ -102,8 +119,8 @@ function Head({ machine, job }: { machine: Machine; job: Job | undefined }) {
   );
 }
 
-function Controls(props: { job: Job | undefined; importing: boolean; onCancel: () => void }) {
-  const { job, importing, onCancel } = props;
+function Controls(props: { job: Job | undefined; words: Words; onCancel: () => void }) {
+  const { job, words, onCancel } = props;
   const cancel = useCancelJob();
   const pause = usePauseJob();
   const resume = useResumeJob();
@@ -124,7 +141,7 @@ function Controls(props: { job: Job | undefined; importing: boolean; onCancel: (
         </Button>
       ) : null}
       <Button
-        aria-label={t(importing ? "creating.cancelImport" : "creating.cancel")}
+        aria-label={t(words.cancel)}
         onPress={() => {
           onCancel();
           cancel.mutate(job.id, { onError: failed(t("creating.cancelFailed")) });
@@ -133,9 +150,7 @@ function Controls(props: { job: Job | undefined; importing: boolean; onCancel: (
         {t("common.cancel")}
       </Button>
       <span className="grow" />
-      <span className="t3 t12 creating-note">
-        {t(importing ? "creating.keepWorkingImport" : "creating.keepWorking")}
-      </span>
+      <span className="t3 t12 creating-note">{t(words.note)}</span>
     </div>
   );
 }
@@ -150,7 +165,7 @@ function StepRow({ step, job }: { step: Step; job: Job }) {
       <StepMark state={state} share={share} />
       <div className="grow">
         <div className={state === "waiting" || state === "skipped" ? "medium t3" : "medium"}>
-          {titleOf(step)}
+          {titleOf(step, job)}
           <span className="vh">{t(`creating.state.${state}`)}</span>
         </div>
         {step.detail ? <div className="t3 t12 creating-detail">{step.detail}</div> : null}
