@@ -8,6 +8,8 @@ mod client;
 mod describe;
 mod display;
 mod error;
+#[cfg(target_os = "linux")]
+mod farewell;
 mod home;
 mod launch;
 mod routes;

@@ -88,6 +88,8 @@ pub async fn serve(options: ServeOptions, ready: impl FnOnce(&Listening)) -> Res
     });
     tracing::info!(socket = %socket.display(), "the service is ready");
 
+    #[cfg(target_os = "linux")]
+    tokio::spawn(crate::farewell::watch(engine.clone()));
     let idle = options.idle_exit.filter(|_| browser.is_none());
     let until = until_stopped(shared, idle);
     let served = axum::serve(listener, router);

@@ -17,12 +17,25 @@ const KEYS: &[(&str, &str)] = &[
     ("theme", "system, light or dark"),
     ("language", "en"),
     (
+        AT_SHUTDOWN,
+        "suspend or leave: what becomes of running machines when this computer shuts down",
+    ),
+    (
+        AT_LOGOUT,
+        "suspend or leave: what becomes of running machines when you log out",
+    ),
+    (
         "mirror.<family>",
         "the base address of a mirror, for example of ubuntu, debian, fedora or alpine",
     ),
     ("window.<name>", "what the window remembers"),
     ("ui.<name>", "what the window remembers"),
 ];
+
+/// What becomes of running machines when this computer shuts down.
+const AT_SHUTDOWN: &str = "machines.at-shutdown";
+/// What becomes of running machines when the user logs out.
+const AT_LOGOUT: &str = "machines.at-logout";
 
 impl Settings {
     pub fn load(path: &Path) -> Result<Self> {
@@ -94,6 +107,13 @@ fn check(key: &str, value: &str) -> Result<()> {
                 bad_value("en")
             }
         }
+        _ if key == AT_SHUTDOWN || key == AT_LOGOUT => {
+            if matches!(value, "suspend" | "leave") {
+                Ok(())
+            } else {
+                bad_value("suspend or leave")
+            }
+        }
         Some(("mirror", family)) if !family.is_empty() => Mirrors::check(value).map(drop),
         Some(("window" | "ui", name)) if !name.is_empty() => Ok(()),
         _ => Err(
@@ -113,7 +133,23 @@ impl Engine {
         let mut all = self.0.settings.all();
         all.entry("theme".into()).or_insert_with(|| "system".into());
         all.entry("language".into()).or_insert_with(|| "en".into());
+        all.entry(AT_SHUTDOWN.into()).or_insert_with(|| "suspend".into());
+        all.entry(AT_LOGOUT.into()).or_insert_with(|| "leave".into());
         all
+    }
+
+    /// Running machines are to be suspended before this computer shuts down.
+    pub fn suspends_at_shutdown(&self) -> bool {
+        self.settings()
+            .get(AT_SHUTDOWN)
+            .is_some_and(|value| value == "suspend")
+    }
+
+    /// Running machines are to be suspended when the user logs out.
+    pub fn suspends_at_logout(&self) -> bool {
+        self.settings()
+            .get(AT_LOGOUT)
+            .is_some_and(|value| value == "suspend")
     }
 
     /// One setting.

@@ -6,6 +6,8 @@ mod browser;
 mod common;
 mod crashes;
 mod downloads;
+#[cfg(target_os = "linux")]
+mod farewell;
 mod hostile;
 mod imports;
 mod interrupts;
