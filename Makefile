@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.tools/node/bin:$(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup build ui test lint bench guests deny docs
+.PHONY: help run setup build ui test lint bench crashlab guests deny docs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ bench: build ## measures Nestbox against its peers on this computer
 	@tests/guests/build.sh
 	cargo build --locked --profile $(PROFILE) -p nestbox-cli -p nestbox-app -p nestbox-guests --bins --examples
 	@NESTBOX_TEST_PROFILE=$(notdir $(OUT)) node tests/bench/bench.mjs $(SECTIONS)
+
+crashlab: build ## kills the service and QEMU at random moments and looks at what is left (N=300 SEED=1)
+	@scripts/setup.sh test
+	@tests/guests/build.sh
+	cargo run --locked -q -p nestbox-crashlab -- --kills $(or $(N),300) $(if $(SEED),--seed $(SEED)) --report target/crashlab.json
 
 docs: setup ## writes docs/openapi.json, the pages' types and docs/errors.md from the code
 	@scripts/ui.sh deps

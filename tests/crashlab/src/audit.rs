@@ -7,7 +7,8 @@ use nestbox_guests::TestHome;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
+use std::time::Duration;
 
 /// What was seen of files that must not change any more.
 #[derive(Default)]
@@ -186,11 +187,15 @@ impl Audit {
         if self.checked.contains(&key) {
             return Ok(());
         }
-        let output = Command::new("qemu-img")
-            .args(["check", "-f", "qcow2", "--output=json"])
-            .arg(image)
-            .output()
-            .map_err(|e| format!("qemu-img: {e}"))?;
+        let mut output = ask_about(image)?;
+        // The tool of a service that was killed may still be merging into it; it ends by itself.
+        for _ in 0..100 {
+            if output.status.code() != Some(1) || !String::from_utf8_lossy(&output.stderr).contains("lock") {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            output = ask_about(image)?;
+        }
         self.checks += 1;
         match output.status.code() {
             Some(0) => {}
@@ -209,6 +214,14 @@ impl Audit {
     }
 }
 
+fn ask_about(image: &Path) -> Finding<Output> {
+    Command::new("qemu-img")
+        .args(["check", "-f", "qcow2", "--output=json"])
+        .arg(image)
+        .output()
+        .map_err(|e| format!("qemu-img: {e}"))
+}
+
 /// QEMUs on this home that the service does not know. One that is ending may take a moment.
 fn strangers(home: &TestHome, world: &World, wrong: &mut Vec<String>) {
     let known = |pid: &u32| world.values().any(|machine| machine.pid == Some(*pid));
@@ -225,7 +238,7 @@ fn strangers(home: &TestHome, world: &World, wrong: &mut Vec<String>) {
         if seen.is_empty() {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
         seen = look();
     }
     wrong.push(format!("these QEMUs belong to nobody: {seen:?}"));

@@ -113,7 +113,7 @@ impl Lab {
                     self.report
                         .findings
                         .push(format!("round {round}, {}: {why}", operation.name()));
-                    if let Err(worse) = self.to_ground() {
+                    if let Err(worse) = self.back_to_ground() {
                         self.report.findings.push(format!("and no way back: {worse}"));
                         break;
                     }
@@ -271,7 +271,7 @@ impl Lab {
         let machine = self.machine()?;
         let fresh_run = machine.state != "running" || machine.spec.disposable.is_some();
         if fresh_run || self.random.gen_bool(0.1) {
-            self.to_ground()?;
+            self.back_to_ground()?;
         }
         // Chains of some length, so that there is something in the middle.
         let machine = self.machine()?;
@@ -376,7 +376,7 @@ impl Lab {
         world::idle(&self.home, Duration::from_secs(120))
     }
 
-    fn to_ground(&mut self) -> Finding<()> {
+    fn back_to_ground(&mut self) -> Finding<()> {
         self.run(&["snapshot", "restore", MACHINE, GROUND, "--discard"])
     }
 
@@ -387,7 +387,7 @@ impl Lab {
 
     /// From the disk alone: it boots, and every number is there.
     fn boot(&mut self) -> Finding<()> {
-        self.to_ground()?;
+        self.back_to_ground()?;
         self.writes()?;
         let machine = self.machine()?;
         kill(machine.pid);

@@ -146,8 +146,12 @@ pub fn look_when_settled(home: &TestHome, patience: Duration) -> Finding<World> 
     let deadline = Instant::now() + patience;
     loop {
         let world = look(home)?;
-        let under_way =
-            |machine: &&Machine| matches!(machine.state.as_str(), "starting" | "stopping" | "creating" | "paused");
+        let under_way = |machine: &&Machine| {
+            matches!(
+                machine.state.as_str(),
+                "starting" | "stopping" | "creating" | "paused"
+            )
+        };
         let Some(machine) = world.values().find(under_way) else {
             return Ok(world);
         };
