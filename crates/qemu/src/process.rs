@@ -2,7 +2,7 @@
 
 use nestbox_model::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{os::unix::ffi::OsStrExt, path::Path, time::Duration};
 
 /// One process for all time: a pid is used again, a pid with its start time is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,13 @@ pub(crate) use sys::{Handle, usage};
 /// Waits until the process behind `handle` ended, for at most `limit`; true when it did.
 pub(crate) async fn ended_within(handle: &Handle, limit: Duration) -> bool {
     tokio::time::timeout(limit, handle.ended()).await.is_ok()
+}
+
+/// Whether the process was told of something in `folder`.
+pub(crate) fn command_line_names(pid: u32, folder: &Path) -> bool {
+    let mut wanted = folder.as_os_str().as_bytes().to_owned();
+    wanted.push(b'/');
+    sys::command_line(pid).is_some_and(|line| line.windows(wanted.len()).any(|part| part == wanted))
 }
 
 fn gone(pid: u32) -> Error {
@@ -120,6 +127,11 @@ mod sys {
         stat(pid)
             .and_then(|fields| fields.first().cloned())
             .is_none_or(|state| state == "Z" || state == "X")
+    }
+
+    /// Words of its command line, each ended by a NUL.
+    pub(super) fn command_line(pid: u32) -> Option<Vec<u8>> {
+        std::fs::read(format!("/proc/{pid}/cmdline")).ok()
     }
 
     pub(super) fn boot_id() -> String {
@@ -202,6 +214,21 @@ mod sys {
             matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
         })
         .unwrap_or(true)
+    }
+
+    /// Words of its command line, each ended by a NUL.
+    pub(super) fn command_line(pid: u32) -> Option<Vec<u8>> {
+        let mut system = System::new();
+        let pid = Pid::from_u32(pid);
+        let what = ProcessRefreshKind::nothing().with_cmd(sysinfo::UpdateKind::Always);
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, what);
+        let words = system.process(pid)?.cmd();
+        Some(
+            words
+                .iter()
+                .flat_map(|word| [word.as_encoded_bytes(), b"\0"].concat())
+                .collect(),
+        )
     }
 
     pub(super) fn boot_id() -> String {

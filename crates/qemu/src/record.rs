@@ -1,6 +1,9 @@
 //! `session.json`: what a later service needs to take a running machine up again.
 
-use crate::{MachinePlan, MemorySupport, process::ProcessId};
+use crate::{
+    MachinePlan, MemorySupport,
+    process::{self, ProcessId},
+};
 use nestbox_model::{Accelerator, DiskId, Error, MachineId, NicId, Result, layout::RunFolder};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -89,6 +92,22 @@ impl SessionRecord {
     pub fn said(&self) -> String {
         said_since(&self.backend_log, self.log_start)
     }
+}
+
+/// Where a process that is to be QEMU writes its pid before it is.
+pub(crate) fn pid_note(run: &RunFolder) -> PathBuf {
+    run.path().join("qemu.pid")
+}
+
+/// A process that was started and never recorded, because the service died in between. Nobody waits for it.
+pub(crate) fn unrecorded(run: &RunFolder) -> Option<ProcessId> {
+    if SessionRecord::read(run).is_some() {
+        return None;
+    }
+    let pid = std::fs::read_to_string(pid_note(run)).ok()?.parse().ok()?;
+    let process = ProcessId::of(pid)?;
+    // The pid may be another's by now.
+    process::command_line_names(pid, run.path()).then_some(process)
 }
 
 /// The end of `log` after `start`.

@@ -59,6 +59,8 @@ pub struct Lab {
     audit: Audit,
     report: Report,
     names: u32,
+    /// The guest was booted, so that nothing writes in it.
+    booted: bool,
 }
 
 impl Lab {
@@ -81,6 +83,7 @@ impl Lab {
             report: Report::new(options.seed, options.kills),
             options,
             names: 0,
+            booted: false,
         };
         lab.run(&["snapshot", "take", MACHINE, GROUND])?;
         Ok(lab)
@@ -227,7 +230,7 @@ impl Lab {
             return Ok(fate);
         }
         if machine.state == "running" {
-            guest::goes_on(&machine.serial_log(), 2, PATIENCE)?;
+            self.goes_on(machine)?;
         }
         let went_back =
             matches!(operation, Operation::Restore | Operation::RestoreDiscard) && fate == Fate::After;
@@ -269,8 +272,8 @@ impl Lab {
     fn prepare(&mut self, operation: Operation) -> Finding<String> {
         self.tidy_away()?;
         let machine = self.machine()?;
-        let fresh_run = machine.state != "running" || machine.spec.disposable.is_some();
-        if fresh_run || self.random.gen_bool(0.1) {
+        let without_writer = machine.state != "running" || machine.spec.disposable.is_some() || self.booted;
+        if without_writer || self.random.gen_bool(0.1) {
             self.back_to_ground()?;
         }
         // Chains of some length, so that there is something in the middle.
@@ -297,9 +300,13 @@ impl Lab {
         self.writes()?;
         match operation {
             Operation::Wake => self.run(&["suspend", MACHINE])?,
-            Operation::DisposableStart => self.run(&["stop", MACHINE, "--force"])?,
+            Operation::DisposableStart => {
+                self.booted = true;
+                self.run(&["stop", MACHINE, "--force"])?;
+            }
             _ if operation.in_disposable_run() => {
                 self.run(&["stop", MACHINE, "--force"])?;
+                self.booted = true;
                 self.run(&["start", MACHINE, "--disposable"])?;
             }
             Operation::TakeTogether => {
@@ -377,12 +384,32 @@ impl Lab {
     }
 
     fn back_to_ground(&mut self) -> Finding<()> {
+        self.booted = false;
         self.run(&["snapshot", "restore", MACHINE, GROUND, "--discard"])
     }
 
     /// The guest writes some more.
     fn writes(&mut self) -> Finding<()> {
-        guest::goes_on(&self.machine()?.serial_log(), 2, PATIENCE)
+        self.goes_on(&self.machine()?)
+    }
+
+    /// The guest says more numbers. When it does not: is it QEMU that stands still, or the system in it?
+    fn goes_on(&self, machine: &Machine) -> Finding<()> {
+        let log = machine.serial_log();
+        let Err(why) = guest::goes_on(&log, 2, PATIENCE) else {
+            return Ok(());
+        };
+        let said = self.run(&["resume", MACHINE]);
+        let after_resume = guest::goes_on(&log, 2, PATIENCE).is_ok();
+        let poked = self
+            .home
+            .console(MACHINE)
+            .and_then(|mut console| console.send_line(""));
+        let after_key = guest::goes_on(&log, 2, PATIENCE).is_ok();
+        Err(format!(
+            "{why}; goes on after resume ({said:?}): {after_resume}, after a key ({}): {after_key}",
+            poked.is_ok()
+        ))
     }
 
     /// From the disk alone: it boots, and every number is there.
@@ -433,7 +460,8 @@ impl Lab {
             .flatten()
             .find(|entry| {
                 let spec = std::fs::read_to_string(entry.path().join("machine.toml"));
-                spec.is_ok_and(|text| text.contains(&format!("name = \"{MACHINE}\"")))
+                let own = format!("name = \"{MACHINE}\"");
+                spec.is_ok_and(|text| text.lines().any(|line| line == own))
             })?
             .file_name();
         let short: String = id.to_str()?.chars().take(8).collect();

@@ -34,7 +34,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(why) => {
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> Finding<bool> {
+fn run(arguments: &Arguments) -> Finding<bool> {
     let told = |error: nestbox_model::Error| format!("{} {}", error.message, error.hint);
     let guests = Guests::ensure().map_err(told)?;
     let seed = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));

@@ -56,6 +56,7 @@ impl Backend for QemuBackend {
                 format!("“{}” is running already.", plan.name),
             ));
         }
+        end_unrecorded(&plan.run).await;
         record::make_fresh(&plan.run)?;
         let started = start(plan, &qemu).await;
         if started.is_err() {
@@ -66,6 +67,7 @@ impl Backend for QemuBackend {
 
     async fn adopt(&self, run: &RunFolder) -> Result<Adoption> {
         let Some(record) = SessionRecord::read(run) else {
+            end_unrecorded(run).await;
             return Ok(Adoption::Nothing);
         };
         let gone = |record: &SessionRecord| {
@@ -95,6 +97,18 @@ impl Backend for QemuBackend {
                 Err(_) => {}
             }
         }
+    }
+}
+
+/// Ends a process that a service started and did not live to record. Its guest had only just begun.
+async fn end_unrecorded(run: &RunFolder) {
+    let Some(process) = record::unrecorded(run) else {
+        return;
+    };
+    tracing::info!(pid = process.pid, "ending a machine that nobody waits for");
+    if let Ok(handle) = Handle::open(&process) {
+        handle.kill();
+        ended_within(&handle, Duration::from_secs(5)).await;
     }
 }
 
