@@ -284,8 +284,9 @@ impl Engine {
             nestbox_disk::set_backing(&image, &pair.base).await?;
         }
         self.rename_image(handle, pair)?;
-        self.sweep(handle, std::slice::from_ref(&pair.top))?;
-        self.refresh_sizes(handle)
+        // The index as well, which a crash may have left behind the records: it says what is needed still.
+        self.refresh_sizes(handle)?;
+        self.sweep(handle, std::slice::from_ref(&pair.top))
     }
 
     /// A merge that was cut short; `false` while the machine's process may still be at it.
