@@ -81,8 +81,11 @@ impl Case<'_> {
     }
 
     fn restored(&self, before: &Machine, now: &Machine) -> Finding<Fate> {
-        let gone_back = now.spec.disks[0].image != before.spec.disks[0].image;
-        if now.edges() == before.edges() && !gone_back {
+        // Back to where it is already, with nothing kept: only the image tells.
+        let is_there = before.current().as_deref() == Some(self.target);
+        let in_place = self.operation == Operation::RestoreDiscard && is_there;
+        let other_image = now.spec.disks[0].image != before.spec.disks[0].image;
+        if now.edges() == before.edges() && !(in_place && other_image) {
             return Ok(Fate::Before);
         }
         let mut wanted = before.edges();
