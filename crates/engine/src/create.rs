@@ -56,8 +56,8 @@ impl Engine {
                     _ => Default::default(),
                 };
                 let wants_iso = matches!(request.source, CreateSource::Iso { .. });
-                let plan = self.import_plan(path, request.arch).await?;
-                let is_iso = plan.recognised == nestbox_model::Recognised::Iso;
+                let settled = self.settled_plan(path, request.arch).await?;
+                let is_iso = crate::import::is_medium(&settled.plan);
                 if wants_iso != is_iso {
                     let (found, option) = if is_iso {
                         ("an ISO image", "--iso")
@@ -80,7 +80,8 @@ impl Engine {
                     disk: request.disk,
                     start: request.start,
                 };
-                self.import_as(import, plan, &request.tags, JobKind::Create).await
+                self.import_as(import, settled, &request.tags, JobKind::Create)
+                    .await
             }
             CreateSource::Blank => self.create_blank(request).await,
         }

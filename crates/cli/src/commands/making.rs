@@ -6,7 +6,8 @@ use crate::output::Output;
 use crate::{interrupt, progress, wait};
 use nestbox_model::units::format_size;
 use nestbox_model::{
-    CreateRequest, CreateSource, Error, FileAction, ImportPlan, ImportRequest, ItemFate, JobStarted, Result,
+    CreateRequest, CreateSource, Error, FileAction, ImportPlan, ImportRequest, ItemFate, JobKind, JobStarted,
+    Result,
 };
 use std::io::Read;
 use std::path::Path;
@@ -133,7 +134,14 @@ async fn finish(
         output.result(&started, |o| o.line(started.job.id.as_str()));
         return Ok(());
     }
-    progress::follow(client, &started.job, output).await?;
+    let job = progress::follow(client, &started.job, output).await?;
+    if job.kind == JobKind::Import {
+        // What was changed so that the machine fits in here.
+        job.steps
+            .iter()
+            .filter_map(|step| step.detail.as_deref())
+            .for_each(|detail| output.note(detail));
+    }
     let id = started.machine.id.as_str();
     let machine = match wait_for {
         Some(wanted) => wait::until(client, id, wanted, Duration::from_secs(timeout), output).await?,
