@@ -199,6 +199,8 @@ async fn run_once(arguments: &[&OsStr], image: &Path, limits: Limits) -> Result<
         .args(arguments)
         .env_clear()
         .env("LC_ALL", "C")
+        // Each of its threads would reserve 128 MiB of address space for its heap, and soon there would be no room.
+        .env("MALLOC_ARENA_MAX", "1")
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .current_dir("/")
         .stdin(Stdio::null())
