@@ -54,7 +54,8 @@ impl Engine {
             .filter(|record| record.kind() == SnapshotKind::Scheduled)
             .map(|record| record.created_at)
             .max();
-        let since = now - last.map_or(started, |last| last.max(started));
+        // A clock that was set back must not stop the schedule.
+        let since = now - last.map_or(started, |last| last.max(started)).min(now);
         if since < time::Duration::hours(i64::from(rule.every_hours)) {
             return Ok(());
         }
@@ -81,9 +82,10 @@ impl Engine {
         kind: SnapshotKind,
         rule: AutoSnapshots,
     ) -> Result<()> {
-        self.take_locked(handle, SnapshotRequest::default(), Occasion::from(kind))
+        let taken = self
+            .take_locked(handle, SnapshotRequest::default(), Occasion::from(kind))
             .await?;
-        let surplus: Vec<SnapshotId> = surplus(&self.records(handle)?, rule.keep)
+        let surplus: Vec<SnapshotId> = surplus(&self.records(handle)?, &taken.snapshot.id, rule.keep)
             .into_iter()
             .filter(|id| self.clones_of_snapshot(&handle.id, id).is_empty())
             .collect();
@@ -119,13 +121,14 @@ impl Engine {
     }
 }
 
-/// Of the automatic snapshots that may go, oldest first, those beyond the last `keep`.
-fn surplus(records: &[SnapshotRecord], keep: u32) -> Vec<SnapshotId> {
+/// Of the automatic snapshots that may go, oldest first, those beyond the last `keep`. The newest is the one just taken,
+/// whatever the clock said.
+fn surplus(records: &[SnapshotRecord], newest: &SnapshotId, keep: u32) -> Vec<SnapshotId> {
     let mut thinned: Vec<&SnapshotRecord> = records
         .iter()
         .filter(|record| record.kind().is_thinned() && !record.keep)
         .collect();
-    thinned.sort_by_key(|record| record.created_at);
+    thinned.sort_by_key(|record| (record.id == *newest, record.created_at));
     let beyond = thinned.len().saturating_sub(keep.max(1) as usize);
     thinned[..beyond].iter().map(|record| record.id.clone()).collect()
 }

@@ -58,6 +58,47 @@ impl Engine {
         problems
     }
 
+    /// The index and the snapshots' folders say the same.
+    pub(crate) fn check_records(&self, spec: &MachineSpec) -> Vec<LibraryProblem> {
+        let folder = self.folder(&spec.id);
+        let (records, _) = files::read_records(&folder);
+        let indexed = self.library().snapshots(&spec.id).unwrap_or_default();
+        let problem = |code: &str, record: &SnapshotRecord, what: &str| LibraryProblem {
+            code: code.into(),
+            message: format!("The snapshot “{}” of “{}” {what}.", record.name, spec.name),
+            path: Some(folder.snapshot(&record.id).path().display().to_string()),
+        };
+        let gone = indexed
+            .iter()
+            .filter(|(row, _)| !folder.snapshot(&row.id).record().exists())
+            .map(|(row, _)| {
+                problem(
+                    "snapshot-folder-missing",
+                    row,
+                    "is in the library but its folder is not there",
+                )
+            });
+        let unknown = records
+            .iter()
+            .filter(|record| !indexed.iter().any(|(row, _)| row.id == record.id))
+            .map(|record| problem("snapshot-not-indexed", record, "is not in the library"));
+        let active = crate::take::images_of(spec);
+        let written_to = records
+            .iter()
+            .filter(|record| {
+                record.disks.iter().any(|disk| active.contains(&disk.image))
+                    || record.nvram.iter().any(|name| active.contains(name))
+            })
+            .map(|record| {
+                problem(
+                    "frozen-image-active",
+                    record,
+                    "names an image that the machine writes to",
+                )
+            });
+        gone.chain(unknown).chain(written_to).collect()
+    }
+
     fn named_images(&self, spec: &MachineSpec, records: &[SnapshotRecord]) -> Vec<Named> {
         let folder = self.folder(&spec.id);
         let present = format!("The disk of “{}”", spec.name);
@@ -72,7 +113,7 @@ impl Engine {
         for disk in &spec.disks {
             add(folder.disk_image(&disk.image), &present, disk.linked.clone());
         }
-        for before in &spec.disposable {
+        if let Some(before) = &spec.disposable {
             for disk in &before.disks {
                 add(folder.disk_image(&disk.image), &present, linked(spec, &disk.id));
             }
@@ -87,9 +128,13 @@ impl Engine {
         for record in records {
             let by = format!("The snapshot “{}” of “{}”", record.name, spec.name);
             for disk in &record.disks {
-                add(folder.disk_image(&disk.image), &by, linked(&record.spec, &disk.id));
+                add(
+                    folder.disk_image(&disk.image),
+                    &by,
+                    linked(&record.spec, &disk.id),
+                );
             }
-            for name in &record.nvram {
+            if let Some(name) = &record.nvram {
                 add(folder.nvram_image(name), &by, None);
             }
         }

@@ -15,8 +15,9 @@ use crate::{Engine, files, ports};
 use nestbox_disk::Backing;
 use nestbox_model::layout::MachineFolder;
 use nestbox_model::{
-    Arch, CloneOrigin, CloneRequest, CloneStarted, EventKind, ImageFormat, JobKind, MachineId, MachineSpec,
-    NicSpec, Result, SnapshotKind, SnapshotRecord, SnapshotRequest, StepState, Suspended, validate_name,
+    Arch, CloneOrigin, CloneRequest, CloneStarted, Error, EventKind, ImageFormat, JobKind, MachineId,
+    MachineSpec, NicSpec, Result, SnapshotKind, SnapshotRecord, SnapshotRequest, StepState, Suspended,
+    validate_name,
 };
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -30,6 +31,17 @@ impl Engine {
         let source = self.find(wanted)?;
         let _guard = source.lock_ready().await?;
         let name = validate_name(&request.name)?;
+        let folded = name.to_lowercase();
+        if self
+            .handles()
+            .iter()
+            .any(|handle| handle.name().to_lowercase() == folded)
+        {
+            return Err(Error::conflict(
+                "name-taken",
+                format!("There is a machine “{name}” already."),
+            ));
+        }
         let record = match &request.snapshot {
             Some(snapshot) => self.find_snapshot(&source, snapshot)?.0,
             None => self.snapshot_for_clone(&source, &name).await?,
@@ -112,8 +124,10 @@ impl Engine {
         for nic in &mut spec.nics {
             nic.mac = NicSpec::on_default_network().mac;
         }
+        let mut given = Vec::new();
         for forward in &mut spec.ports {
-            forward.host = ports::free_for(self, *forward)?;
+            forward.host = ports::free_for(self, *forward, &given)?;
+            given.push((forward.protocol, forward.host));
         }
         spec.suspended = record.memory.then(|| Suspended {
             at: record.created_at,
@@ -168,7 +182,7 @@ impl Engine {
         }
         if let Some(seed) = &spec.seed {
             let (from, to) = (theirs.path().join(seed), ours.path().join(seed));
-            std::fs::copy(&from, &to).map_err(|e| nestbox_model::Error::io("copy the seed", &from, &e))?;
+            std::fs::copy(&from, &to).map_err(|e| Error::io("copy the seed", &from, &e))?;
             nestbox_catalog::seed::renew(&to, spec.id.as_str(), &spec.name)?;
         }
         let snapshot = theirs.snapshot(&record.id);
@@ -255,7 +269,7 @@ impl Engine {
             let progress = move |bytes: u64| reporter.bytes(before + bytes, Some(total));
             tokio::select! {
                 copied = nestbox_disk::flatten(&from, &to, &progress) => copied?,
-                () = cancel.cancelled() => return Err(nestbox_model::Error::cancelled()),
+                () = cancel.cancelled() => return Err(Error::cancelled()),
             }
             done += files::allocated_bytes(&to);
         }

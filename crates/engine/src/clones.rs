@@ -6,7 +6,7 @@
 use crate::Engine;
 use crate::machine::Handle;
 use nestbox_model::layout::MachineFolder;
-use nestbox_model::{CloneOrigin, Error, MachineId, Result, SnapshotId};
+use nestbox_model::{CloneOrigin, Error, MachineId, MachineState, Result, SnapshotId};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::PoisonError;
@@ -47,8 +47,23 @@ impl Engine {
         for handle in self.handles() {
             add(&handle.read().spec, false);
         }
-        for (spec, _) in self.library().trashed()? {
-            add(&spec, true);
+        let trashed = self.library().trashed()?;
+        for (spec, _) in &trashed {
+            add(spec, true);
+        }
+        let known = |id: &str| {
+            self.handles()
+                .iter()
+                .any(|h| h.id.as_str() == id && h.state() != MachineState::Broken)
+                || trashed.iter().any(|(spec, _)| spec.id.as_str() == id)
+        };
+        for parent in [self.layout().machines(), self.layout().trash()] {
+            for entry in std::fs::read_dir(&parent).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if !known(&name) {
+                    links.extend(unknown_links(&MachineFolder(entry.path()), &name));
+                }
+            }
         }
         *self.0.clones.write().unwrap_or_else(PoisonError::into_inner) = links;
         Ok(())
@@ -83,16 +98,21 @@ impl Engine {
         let folder = self.folder(machine);
         let mut needed = HashMap::new();
         for link in self.links_to(machine) {
-            let clone = if link.trashed {
-                self.layout().trashed(&link.clone)
-            } else {
-                self.folder(&link.clone)
-            };
-            for path in images_in(&clone) {
-                let Ok(Some(name)) = nestbox_disk::backing_name(&path) else {
-                    continue;
-                };
-                if let Some(path) = below(&name, &folder) {
+            // It may just be on its way to the trash or back.
+            let places = [self.folder(&link.clone), self.layout().trashed(&link.clone)];
+            let images: Vec<PathBuf> = places.iter().flat_map(images_in).collect();
+            if images.is_empty() {
+                return Err(Error::failed(
+                    "clone-unreadable",
+                    format!(
+                        "The images of the clone “{}” can't be found, so nothing that it may stand on is changed.",
+                        link.name
+                    ),
+                ));
+            }
+            for path in images {
+                if let Some(path) = nestbox_disk::backing_name(&path)?.and_then(|name| below(&name, &folder))
+                {
                     needed.insert(path, link.shown());
                 }
             }
@@ -114,6 +134,34 @@ impl Engine {
             "Delete the clones first and empty the trash, or make full clones of them.",
         ))
     }
+}
+
+/// A folder whose settings can't be read or are not in the library may be a clone all the same: its images' headers tell.
+fn unknown_links(folder: &MachineFolder, name: &str) -> Vec<Link> {
+    let id = |text: &str| serde_json::from_value::<MachineId>(serde_json::Value::String(text.into())).ok();
+    let Some(clone) = id(name) else { return Vec::new() };
+    let mut sources: Vec<MachineId> = images_in(folder)
+        .iter()
+        .filter_map(|image| nestbox_disk::backing_name(image).ok().flatten())
+        .filter_map(|stored| id(stored.strip_prefix("../../")?.split('/').next()?))
+        .collect();
+    sources.sort();
+    sources.dedup();
+    sources
+        .into_iter()
+        .map(|machine| Link {
+            clone: clone.clone(),
+            name: format!("the unreadable machine {name}"),
+            trashed: false,
+            origin: CloneOrigin {
+                machine,
+                machine_name: String::new(),
+                snapshot: SnapshotId::random(),
+                snapshot_name: String::new(),
+                linked: true,
+            },
+        })
+        .collect()
 }
 
 /// An error that says who needs a thing.

@@ -202,7 +202,7 @@ pub(crate) fn differences_said(present: &MachineSpec, record: &SnapshotRecord) -
         .filter(|m| !std::path::Path::new(&m.path).exists())
     {
         said.push(format!(
-            "The medium that was in its drive is not there any more: {}",
+            "The medium that was in its drive is not there any more, so the drive is empty: {}",
             medium.path
         ));
     }

@@ -66,7 +66,12 @@ impl Engine {
         }
         let mut images: Vec<String> = after.disks.iter().map(|disk| disk.image.clone()).collect();
         let bytes: u64 = spec.disks.iter().map(|disk| disk.capacity).sum();
-        check_space(&folder, bytes, "Copying the disk out of its chain", "or delete snapshots.")?;
+        check_space(
+            &folder,
+            bytes,
+            "Copying the disk out of its chain",
+            "or delete snapshots.",
+        )?;
         images.extend(spec.disks.iter().map(|disk| disk.image.clone()));
         let library = self.library();
         let journal = library.begin("flatten", Some(&handle.id), &json!({ "images": images }))?;

@@ -115,13 +115,17 @@ impl Engine {
         let all = library.snapshots(&handle.id)?;
         let garbage = self.garbage(&handle.spec(), &all, doomed)?;
         let living_parent = |mut parent: Option<SnapshotId>| {
-            while let Some(id) = parent.clone().filter(|id| doomed.contains(id)) {
+            // At most once for each: a record made by hand may name itself.
+            for _ in 0..=all.len() {
+                let Some(id) = parent.clone().filter(|id| doomed.contains(id)) else {
+                    return parent;
+                };
                 parent = all
                     .iter()
                     .find(|(s, _)| s.id == id)
                     .and_then(|(s, _)| s.parent.clone());
             }
-            parent
+            None
         };
         for (record, size) in all.iter().filter(|(s, _)| !doomed.contains(&s.id)) {
             let parent = living_parent(record.parent.clone());
@@ -135,15 +139,15 @@ impl Engine {
             }
         }
         let spec = handle.spec();
-        let current = living_parent(spec.current_snapshot.clone());
-        if current != spec.current_snapshot {
-            self.save_spec(
-                handle,
-                MachineSpec {
-                    current_snapshot: current,
-                    ..spec
-                },
-            )?;
+        let mut after = MachineSpec {
+            current_snapshot: living_parent(spec.current_snapshot.clone()),
+            ..spec.clone()
+        };
+        if let Some(before) = &mut after.disposable {
+            before.current_snapshot = living_parent(before.current_snapshot.clone());
+        }
+        if after != spec {
+            self.save_spec(handle, after)?;
         }
         for path in &garbage {
             files::remove_file(path)?;

@@ -123,6 +123,16 @@ pub(crate) fn read_record(folder: &SnapshotFolder) -> Result<SnapshotRecord> {
         )
         .with_detail("parser", e.to_string())
     })?;
+    if record.version > 1 {
+        return Err(Error::conflict(
+            "snapshot-newer",
+            format!(
+                "The snapshot “{}” was written by a newer Nestbox and is left alone.",
+                record.name
+            ),
+        )
+        .with_hint("Update Nestbox to use it."));
+    }
     let own = folder
         .path()
         .file_name()

@@ -189,6 +189,7 @@ impl Engine {
                 cell.snapshot_count = counts.get(&handle.id).copied().unwrap_or(0);
             }
             self.add_handle(handle.clone());
+            self.reindex_snapshots(&handle);
             // A broken one too: its process may still run.
             self.adopt(&handle).await;
             files::remove_temporary(&folder);
@@ -209,6 +210,36 @@ impl Engine {
                 (Err(_), false) => self.end_disposable_or_say(handle),
                 _ => {}
             }
+        }
+    }
+
+    /// The folders' records win over the index here, too. A record that can't be read keeps its row.
+    fn reindex_snapshots(&self, handle: &Handle) {
+        let library = self.library();
+        let folder = self.folder(&handle.id);
+        let reindexed = (|| {
+            let (records, unreadable) = files::read_records(&folder);
+            let indexed = library.snapshots(&handle.id)?;
+            for record in &records {
+                if !indexed.iter().any(|(row, _)| row == record) {
+                    let size = crate::snapshots::size_on_disk(&folder, record);
+                    library.upsert_snapshot(&handle.id, record, size)?;
+                }
+            }
+            if unreadable.is_empty() && folder.path().exists() {
+                for (row, _) in indexed {
+                    if !records.iter().any(|record| record.id == row.id) {
+                        tracing::warn!(machine = %handle.id, snapshot = %row.id, "its folder is not there any more");
+                        library.remove_snapshot(&handle.id, &row.id)?;
+                    }
+                }
+            }
+            let count = library.snapshot_counts()?.get(&handle.id).copied().unwrap_or(0);
+            handle.write().snapshot_count = count;
+            Ok::<(), Error>(())
+        })();
+        if let Err(error) = reindexed {
+            tracing::warn!(%error, machine = %handle.id, "could not bring the index of its snapshots up to date");
         }
     }
 
@@ -302,6 +333,7 @@ impl Engine {
                 });
             }
             problems.extend(self.check_images(spec));
+            problems.extend(self.check_records(spec));
         }
         let rebuilt = if rebuild {
             found.write_to(self.layout(), &library)?;
@@ -372,6 +404,6 @@ impl Engine {
             handle.write().snapshot_count = counts.get(&spec.id).copied().unwrap_or(0);
             self.tell_machine(nestbox_model::EventKind::MachineChanged, &handle, None);
         }
-        Ok(())
+        self.refresh_clones()
     }
 }

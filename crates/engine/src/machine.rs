@@ -26,7 +26,7 @@ pub(crate) struct Handle {
     pub id: MachineId,
     operation: Arc<Mutex<()>>,
     /// Work in the background that waits for the lock or has it, and gives way.
-    background: std::sync::Mutex<Option<CancellationToken>>,
+    background: std::sync::Mutex<Vec<CancellationToken>>,
     gone: AtomicBool,
     cell: RwLock<Cell>,
 }
@@ -137,10 +137,14 @@ impl Handle {
     ) -> Result<(BackgroundGuard<'_>, CancellationToken)> {
         loop {
             let token = job.child_token();
-            *self.background() = Some(token.clone());
+            self.background().retain(|other| !other.is_cancelled());
+            self.background().push(token.clone());
             let guard = tokio::select! {
                 guard = self.operation.lock() => guard,
-                () = job.cancelled() => return Err(Error::cancelled()),
+                () = job.cancelled() => {
+                    token.cancel();
+                    return Err(Error::cancelled());
+                }
             };
             if self.gone.load(Ordering::Acquire) {
                 return Err(not_there(&self.name()));
@@ -148,7 +152,7 @@ impl Handle {
             // Somebody came while this waited: they first.
             if !token.is_cancelled() {
                 let guard = BackgroundGuard {
-                    handle: self,
+                    token: token.clone(),
                     _turn: guard,
                 };
                 return Ok((guard, token));
@@ -158,12 +162,12 @@ impl Handle {
         }
     }
 
-    fn background(&self) -> std::sync::MutexGuard<'_, Option<CancellationToken>> {
+    fn background(&self) -> std::sync::MutexGuard<'_, Vec<CancellationToken>> {
         self.background.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn wait_for_turn(&self) -> Result<MutexGuard<'_, ()>> {
-        if let Some(background) = self.background().as_ref() {
+        for background in self.background().drain(..) {
             background.cancel();
         }
         match tokio::time::timeout(BUSY_WAIT, self.operation.lock()).await {
@@ -196,13 +200,14 @@ impl Handle {
 
 /// The operation lock in the hands of background work.
 pub(crate) struct BackgroundGuard<'a> {
-    handle: &'a Handle,
+    token: CancellationToken,
     _turn: MutexGuard<'a, ()>,
 }
 
 impl Drop for BackgroundGuard<'_> {
     fn drop(&mut self) {
-        *self.handle.background() = None;
+        // Nobody need cancel it any more.
+        self.token.cancel();
     }
 }
 
@@ -322,7 +327,18 @@ impl Engine {
     }
 
     /// Writes a changed spec: file first, then the index, then memory, then everyone is told.
+    ///
+    /// # Errors
+    /// `machine-broken` where the file can't be read or is of a newer Nestbox: it is left as it is.
     pub(crate) fn save_spec(&self, handle: &Handle, spec: MachineSpec) -> Result<()> {
+        if handle.state() == MachineState::Broken {
+            let reason = handle.read().reason.clone().unwrap_or_default();
+            return Err(Error::failed(
+                "machine-broken",
+                format!("“{}” is left as it is: {reason}", handle.name()),
+            )
+            .with_hint("Mend its machine.toml, or update Nestbox, and restart the service."));
+        }
         files::write_spec(&self.folder(&handle.id), &spec)?;
         self.library().upsert_machine(&spec)?;
         handle.write().spec = spec;

@@ -49,9 +49,18 @@ pub(crate) fn free_ssh_forward(engine: &Engine) -> Result<PortForward> {
     })
 }
 
-/// A free port of this computer for a forward that another machine has already.
-pub(crate) fn free_for(engine: &Engine, forward: PortForward) -> Result<u16> {
-    free_port(engine, forward.protocol, forward.host.max(1024))
+/// A free port of this computer for a forward that another machine has already; `given` ones are taken.
+pub(crate) fn free_for(engine: &Engine, forward: PortForward, given: &[(Protocol, u16)]) -> Result<u16> {
+    let mut from = forward.host.max(1024);
+    loop {
+        let port = free_port(engine, forward.protocol, from)?;
+        if !given.contains(&(forward.protocol, port)) {
+            return Ok(port);
+        }
+        from = port
+            .checked_add(1)
+            .ok_or_else(|| Error::failed("no-free-port", "There is no free port on this computer."))?;
+    }
 }
 
 /// Before a start: a taken port is an error that names a free one, except that the automatic SSH forward just moves.

@@ -3,6 +3,7 @@
 use crate::machine::Handle;
 use crate::restore::RESTORE;
 use crate::take::TOGETHER;
+use crate::take::images_of;
 use crate::tidy::MERGE;
 use crate::{Engine, files};
 use nestbox_model::{MachineId, MachineSpec, MachineState, Result, SnapshotId, Suspended};
@@ -132,6 +133,15 @@ impl Engine {
             return Ok(());
         };
         let record = files::read_record(&snapshot_folder).ok();
+        // The machine has moved on since: the entry was left by a failure, not by a crash, and its images are history.
+        let known: Vec<String> = field(entry, "before");
+        let moved_on = !known.is_empty()
+            && images_of(&handle.spec())
+                .iter()
+                .any(|image| !known.contains(image) && !images.contains(image));
+        if moved_on {
+            return self.sweep(handle, images);
+        }
         if record.is_none() {
             after.current_snapshot = handle.spec().current_snapshot;
         }

@@ -48,6 +48,27 @@ impl Engine {
         let _guard = handle.lock_ready().await?;
         let (record, _) = self.find_snapshot(&handle, snapshot)?;
         let folder = self.folder(&handle.id);
+        // What the run writes was to be thrown away, what was there before it was not: both can't be the present that is kept.
+        if handle.read().spec.disposable.is_some() {
+            return Err(Error::conflict(
+                "disposable-run",
+                format!("“{}” is in a disposable run, which ends first.", handle.name()),
+            )
+            .with_hint(format!(
+                "Stop it, or keep what it wrote: nestbox keep-changes {}",
+                shell_word(&handle.name())
+            )));
+        }
+        if !folder.snapshot(&record.id).record().exists() {
+            return Err(Error::not_found(
+                "snapshot-folder-missing",
+                format!(
+                    "The folder of the snapshot “{}” is not there any more.",
+                    record.name
+                ),
+            )
+            .with_hint("Put it back, or run: nestbox library check --rebuild"));
+        }
         let with_memory = record.memory && request.memory != Some(false);
         let memory = if with_memory {
             Some(self.fitting_memory(&handle, &record).await?)
@@ -82,7 +103,8 @@ impl Engine {
             self.go_back(&handle, &record).await?;
             library.advance(journal, GO_ON, &json!(plan))?;
             if plan.go_on {
-                self.go_on(&handle, &record, memory.as_deref()).await
+                self.go_on(&handle, &record, memory.as_deref(), kept.is_some())
+                    .await
             } else {
                 self.set_state(&handle, MachineState::Stopped, None);
                 Ok(())
@@ -100,8 +122,18 @@ impl Engine {
 
     /// The process ends, and the snapshot's disks are the present.
     async fn go_back(&self, handle: &Arc<Handle>, record: &SnapshotRecord) -> Result<()> {
+        let folder = self.folder(&handle.id);
+        let frozen = frozen_spec(record, &handle.spec());
+        let disks: Vec<DiskId> = record.disks.iter().map(|disk| disk.id.clone()).collect();
+        let overlays = Overlays::names_for(&disks, record.nvram.is_some());
+        // Before the guest ends: where there is no room for them, nothing has happened.
+        let made = overlays.create(&folder, &frozen).await;
+        if let Err(error) = made {
+            self.sweep(handle, &overlays.names())?;
+            return Err(error);
+        }
         self.end_for_restore(handle).await?;
-        if let Err(error) = self.switch_to(handle, record).await {
+        if let Err(error) = self.switch_to(handle, record, &frozen, &overlays) {
             let reason = format!("Restoring failed: {}", error.message);
             self.set_state(handle, MachineState::Stopped, Some(reason));
             return Err(error);
@@ -154,7 +186,7 @@ impl Engine {
                     true => Some(engine.fitting_memory(&handle, &record).await?),
                     false => None,
                 };
-                engine.go_on(&handle, &record, memory.as_deref()).await
+                engine.go_on(&handle, &record, memory.as_deref(), false).await
             };
             if let Err(error) = gone_on.await {
                 engine.set_state(&handle, MachineState::Stopped, Some(error.message.clone()));
@@ -181,19 +213,22 @@ impl Engine {
             error.with_hint(format!(
                 "Nothing was changed. Restore only its disks: nestbox snapshot restore --no-memory {} {}",
                 shell_word(&handle.name()),
-                shell_word(&record.name)
+                record.id.short()
             ))
         })
     }
 
     /// Fresh overlays on the frozen images become the present.
-    async fn switch_to(&self, handle: &Arc<Handle>, record: &SnapshotRecord) -> Result<()> {
+    fn switch_to(
+        &self,
+        handle: &Arc<Handle>,
+        record: &SnapshotRecord,
+        frozen: &MachineSpec,
+        overlays: &Overlays,
+    ) -> Result<()> {
         let folder = self.folder(&handle.id);
         let present = handle.spec();
-        let frozen = frozen_spec(record, &present);
-        let disks: Vec<DiskId> = record.disks.iter().map(|disk| disk.id.clone()).collect();
-        let overlays = Overlays::names_for(&disks, record.nvram.is_some());
-        let mut after = overlays.on(&frozen);
+        let mut after = overlays.on(frozen);
         after.current_snapshot = Some(record.id.clone());
 
         let mut images = overlays.names();
@@ -206,10 +241,7 @@ impl Engine {
         );
         let library = self.library();
         let journal = library.begin("snapshot-restore", Some(&handle.id), &json!({ "images": images }))?;
-        let switched = match overlays.create(&folder, &frozen).await {
-            Ok(()) => self.save_spec(handle, after),
-            Err(error) => Err(error),
-        };
+        let switched = self.save_spec(handle, after);
         // Whichever way it went, what nobody needs any more goes: the old present's overlays, or the new ones. The
         // file says which is which; it may be ahead of memory when only the index could not be written.
         if let Ok(written) = files::read_spec(&folder) {
@@ -269,6 +301,7 @@ impl Engine {
         handle: &Arc<Handle>,
         record: &SnapshotRecord,
         memory: Option<&Path>,
+        kept: bool,
     ) -> Result<()> {
         self.set_state(handle, MachineState::Starting, None);
         let launched = async {
@@ -302,10 +335,20 @@ impl Engine {
             Ok(())
         };
         launched.await.map_err(|error: Error| {
-            let reason = format!("The disks are those of “{}”, but it could not go on running: {}", record.name, error.message);
+            let reason = format!(
+                "The disks are those of “{}”, but it could not go on running: {}",
+                record.name, error.message
+            );
             self.set_state(handle, MachineState::Stopped, Some(reason.clone()));
-            let hint = "Start it to boot from the restored disks. Nothing was lost: what was there before is kept as “Before restore”.";
-            Error { message: reason, hint: hint.into(), ..error }
+            let mut hint = "Start it to boot from the restored disks.".to_owned();
+            if kept {
+                hint += " Nothing was lost: what was there before is kept as “Before restore”.";
+            }
+            Error {
+                message: reason,
+                hint,
+                ..error
+            }
         })
     }
 
@@ -336,6 +379,11 @@ fn frozen_spec(record: &SnapshotRecord, present: &MachineSpec) -> MachineSpec {
     spec.origin.clone_from(&present.origin);
     spec.suspended = None;
     spec.disposable = None;
+    // Said by `differences_said`: the drive is empty then, and memory goes on with an empty one.
+    spec.medium = spec
+        .medium
+        .take()
+        .filter(|medium| Path::new(&medium.path).exists());
     spec.nvram.clone_from(&record.nvram);
     spec.disks
         .retain(|disk| record.disks.iter().any(|frozen| frozen.id == disk.id));

@@ -109,10 +109,23 @@ impl Engine {
             cell.accelerator_reason = None;
             cell.started_at = None;
         }
-        let saved = self.save_spec(handle, spec);
-        self.set_state(handle, at_rest(&handle.spec()), None);
+        let saved = self.save_spec(handle, spec.clone());
+        // Whatever the file says: there is no process, and the memory is there. The journal entry stays open.
+        handle.write().spec = spec;
+        self.set_state(handle, MachineState::Suspended, None);
         self.tell_machine(EventKind::MachineState, handle, Some("Suspended".into()));
         saved
+    }
+
+    /// Closes what a suspend that could not be noted left in the journal: its memory is of no use any more.
+    fn retire_suspend(&self, handle: &Handle) -> Result<()> {
+        let library = self.library();
+        for entry in library.open_entries()? {
+            if entry.op == "suspend" && entry.machine.as_ref() == Some(&handle.id) {
+                library.finish(entry.id)?;
+            }
+        }
+        Ok(())
     }
 
     /// Goes on from the memory on disk. The file is of no use once the guest went on, since its disks change: it is
@@ -144,8 +157,20 @@ impl Engine {
                 suspended: None,
                 ..handle.spec()
             };
-            if let Err(error) = self.save_spec(handle, spec) {
+            if let Err(error) = self
+                .save_spec(handle, spec)
+                .and_then(|()| self.retire_suspend(handle))
+            {
                 self.end_quietly(handle, &session).await;
+                // The file may be ahead of the index; the memory is good, since the guest did not run.
+                let spec = MachineSpec {
+                    suspended: Some(suspended.clone()),
+                    ..handle.spec()
+                };
+                if let Err(second) = self.save_spec(handle, spec.clone()) {
+                    tracing::warn!(error = %second, machine = %handle.id, "could not note that it is suspended still");
+                    handle.write().spec = spec;
+                }
                 return Err(error);
             }
             Ok(session)
@@ -153,12 +178,17 @@ impl Engine {
         let session = match woken.await {
             Ok(session) => session,
             Err(error) => {
-                let hint = format!(
-                    "Its memory stays on disk. To boot from its disks instead: nestbox discard-state {}",
+                self.set_state(handle, at_rest(&handle.spec()), Some(error.message.clone()));
+                let discard = format!(
+                    "To boot from its disks instead: nestbox discard-state {}",
                     shell_word(&handle.name())
                 );
-                self.set_state(handle, at_rest(&handle.spec()), Some(error.message.clone()));
-                return Err(error.with_hint(hint));
+                // Where the memory is not the trouble, throwing it away is no cure.
+                return Err(if error.code.starts_with("memory-") {
+                    error.with_hint(discard)
+                } else {
+                    error
+                });
             }
         };
         let state = if suspended.paused {
@@ -203,6 +233,7 @@ impl Engine {
                 ..spec
             },
         )?;
+        self.retire_suspend(&handle)?;
         files::remove_folder(self.folder(&handle.id).suspended().path())?;
         self.end_disposable(&handle)?;
         self.set_state(&handle, MachineState::Stopped, None);

@@ -93,9 +93,11 @@ impl Engine {
             let each = SnapshotRequest {
                 name: request.name.clone(),
                 notes: request.notes.clone(),
-                // Those that are off have none to keep.
-                memory: handle.session().ok().and(request.memory),
-                keep: false,
+                // Those that are off have none to keep; leaving it out concerns all.
+                memory: request
+                    .memory
+                    .filter(|wanted| !wanted || handle.session().is_ok()),
+                keep: request.keep,
             };
             let occasion = Occasion {
                 kind: SnapshotKind::User,
@@ -209,7 +211,12 @@ impl Engine {
         let session = handle.session().ok();
         let memory = memory_of(&spec, session.is_some(), request.memory)?;
         if matches!(memory, Memory::Live) {
-            check_space_for_memory(&spec, &folder)?;
+            check_space(
+                &folder,
+                spec.memory,
+                "Keeping the guest's memory",
+                way_out(occasion.kind),
+            )?;
         }
         self.check_depth(handle)?;
         let rendezvous = occasion.together.as_ref().and_then(|t| t.rendezvous.clone());
@@ -223,6 +230,7 @@ impl Engine {
         let payload = json!({
             "snapshot": record.id,
             "images": overlays.names(),
+            "before": images_of(&spec),
             "after": after,
             "was_running": state == MachineState::Running,
         });
@@ -318,7 +326,12 @@ impl Engine {
     ) -> Result<SnapshotRecord> {
         let name = match &request.name {
             Some(name) => validate_name(name)?,
-            None => default_name(spec, &self.folder(&handle.id)),
+            None => {
+                let taken = self.library().snapshots(&handle.id)?;
+                default_name(spec, &self.folder(&handle.id), |name| {
+                    taken.iter().any(|(record, _)| record.name == name)
+                })
+            }
         };
         let suspended = spec
             .suspended
@@ -377,18 +390,33 @@ fn memory_of(spec: &MachineSpec, runs: bool, wanted: Option<bool>) -> Result<Mem
     }
 }
 
-/// The time here and what changed: `24 Nov 14:05 · 120 MiB written`.
-fn default_name(spec: &MachineSpec, folder: &MachineFolder) -> String {
-    let time = jiff::Zoned::now().strftime("%-d %b %H:%M").to_string();
+/// The time here and what changed: `24 Nov 14:05 · 120 MiB written`; with seconds where the minute is taken.
+fn default_name(spec: &MachineSpec, folder: &MachineFolder, is_taken: impl Fn(&str) -> bool) -> String {
+    let now = jiff::Zoned::now();
     let written: u64 = spec
         .disks
         .iter()
         .map(|disk| files::allocated_bytes(&folder.disk_image(&disk.image)))
         .sum();
-    if written < MIB {
-        return time;
+    let named = |time: String| {
+        if written < MIB {
+            time
+        } else {
+            format!("{time} · {} written", format_size(written))
+        }
+    };
+    let name = named(now.strftime("%-d %b %H:%M").to_string());
+    if is_taken(&name) {
+        named(now.strftime("%-d %b %H:%M:%S").to_string())
+    } else {
+        name
     }
-    format!("{time} · {} written", format_size(written))
+}
+
+/// Names of the active images.
+pub(crate) fn images_of(spec: &MachineSpec) -> Vec<String> {
+    let disks = spec.disks.iter().map(|disk| disk.image.clone());
+    disks.chain(spec.nvram.clone()).collect()
 }
 
 /// `after` with its new images, at the place in the tree that `before` had.
@@ -399,13 +427,13 @@ fn without_snapshot(before: &MachineSpec, after: MachineSpec) -> MachineSpec {
     }
 }
 
-fn check_space_for_memory(spec: &MachineSpec, folder: &MachineFolder) -> Result<()> {
-    check_space(
-        folder,
-        spec.memory,
-        "Keeping the guest's memory",
-        "or take it without memory: --no-memory",
-    )
+/// What else can be done where the memory has no room.
+fn way_out(kind: SnapshotKind) -> &'static str {
+    match kind {
+        SnapshotKind::BeforeRestore => "or restore without keeping the present: --discard",
+        SnapshotKind::ForClone => "or clone a snapshot instead of the present: --snapshot",
+        _ => "or take it without memory: --no-memory",
+    }
 }
 
 /// # Errors

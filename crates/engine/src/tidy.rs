@@ -112,6 +112,12 @@ impl Engine {
     }
 
     fn start_tidy(&self, handle: &Arc<Handle>, pack: bool) -> Result<Job> {
+        let working = |job: &Job| {
+            job.kind == JobKind::Tidy && job.machine.as_ref() == Some(&handle.id) && !job.state.is_over()
+        };
+        if let Some(job) = self.jobs().into_iter().find(|job| working(job)).filter(|_| !pack) {
+            return Ok(job);
+        }
         let mut steps = vec![("merge", "Merge images")];
         if pack {
             steps.push(("pack", "Compress saved memory"));

@@ -28,6 +28,7 @@ impl Engine {
                 let _ = self.library().upsert_machine(&handle.spec());
                 return Err(error);
             }
+            self.refresh_clones()?;
             self.tell_machine(
                 EventKind::MachineChanged,
                 &handle,

@@ -25,7 +25,8 @@ pub use error::{Error, ErrorBody, ErrorKind, Result};
 pub use event::{Event, EventKind};
 pub use ids::{DiskId, JobId, MachineId, NicId, SnapshotId};
 pub use import::{
-    FileAction, ImportDisk, ImportItem, ImportNic, ImportPlan, ImportRequest, ImportShare, ItemFate, Recognised,
+    FileAction, ImportDisk, ImportItem, ImportNic, ImportPlan, ImportRequest, ImportShare, ItemFate,
+    Recognised,
 };
 pub use job::{Job, JobKind, JobState, Step, StepState};
 pub use machine::{Disk, Machine, MachineState, Medium, Nic, Usage, WaysIn};

@@ -122,6 +122,9 @@ pub struct TogetherRequest {
     /// Keep the memory of those that run too; unset: yes.
     #[serde(default)]
     pub memory: Option<bool>,
+    /// No rule removes them.
+    #[serde(default)]
+    pub keep: bool,
 }
 
 /// Snapshots of several machines that were cut at one instant.

@@ -181,7 +181,11 @@ fn tree(list: &SnapshotList, parent: Option<&SnapshotId>, indent: &str, o: &Outp
     let children: Vec<_> = list
         .snapshots
         .iter()
-        .filter(|s| s.parent.as_ref() == parent)
+        .filter(|s| match (&s.parent, parent) {
+            // One whose parent is not there stands at the root, so that none is hidden.
+            (Some(own), None) => !list.snapshots.iter().any(|other| other.id == *own),
+            (own, parent) => own.as_ref() == parent,
+        })
         .collect();
     for (at, snapshot) in children.iter().enumerate() {
         let last = at + 1 == children.len();

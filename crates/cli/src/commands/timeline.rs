@@ -19,7 +19,7 @@ fn stood_still(seconds: f64) -> String {
 pub async fn take(client: &Client, mut take: Take, output: &Output) -> Result<()> {
     let by_group = take.tag.is_some() || take.network.is_some();
     if let ([_, second], None, false) = (take.words.as_slice(), &take.name, by_group)
-        && !is_machine(client, second).await?
+        && (second.is_empty() || !is_machine(client, second).await?)
     {
         take.name = take.words.pop();
     }
@@ -49,6 +49,7 @@ pub async fn take(client: &Client, mut take: Take, output: &Output) -> Result<()
         name: take.name,
         notes: take.notes,
         memory,
+        keep: take.keep,
     };
     let taken = client.take_together(&request).await?;
     output.result(&taken, |o| {

@@ -31,7 +31,13 @@ impl Login {
 
     fn list_sessions(&self) -> Vec<Session> {
         let path = ObjectPath::try_from("/session").unwrap().into();
-        let session = ("1".into(), rustix::process::getuid().as_raw(), "me".into(), "seat0".into(), path);
+        let session = (
+            "1".into(),
+            rustix::process::getuid().as_raw(),
+            "me".into(),
+            "seat0".into(),
+            path,
+        );
         if self.logged_in.load(Ordering::SeqCst) {
             vec![session]
         } else {
@@ -140,7 +146,8 @@ fn a_shutdown_waits_until_machines_are_suspended() {
     home.nestbox(["start", "web"]).ok();
     assert_eq!(home.machine("web")["state"], "running");
     // Told otherwise, they are left to themselves.
-    home.nestbox(["config", "set", "machines.at-shutdown", "leave"]).ok();
+    home.nestbox(["config", "set", "machines.at-shutdown", "leave"])
+        .ok();
     bus.say("PrepareForShutdown", &(false,));
     let mut lock = bus.lock();
     bus.say("PrepareForShutdown", &(true,));
@@ -156,7 +163,8 @@ fn a_log_out_suspends_where_that_is_wanted() {
     let home = bus.home();
     running(&home);
     let _lock = bus.lock();
-    home.nestbox(["config", "set", "machines.at-logout", "suspend"]).ok();
+    home.nestbox(["config", "set", "machines.at-logout", "suspend"])
+        .ok();
     let path = ObjectPath::try_from("/session").unwrap();
     // Another session is still there.
     bus.say("SessionRemoved", &("2", &path));

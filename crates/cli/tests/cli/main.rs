@@ -16,5 +16,6 @@ mod road;
 mod snapshots;
 mod starting;
 mod timeline;
+mod timeline_guest;
 mod wire;
 mod words;

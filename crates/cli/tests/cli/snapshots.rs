@@ -1,6 +1,6 @@
 //! Snapshots without a guest system: the tree, the images, refusals.
 
-use crate::common::home;
+use crate::common::{home, wait_for_jobs};
 use nestbox_guests::TestHome;
 use serde_json::Value;
 use std::path::Path;
@@ -25,6 +25,7 @@ fn list(home: &TestHome) -> Vec<(String, Option<String>)> {
 }
 
 fn check_disks(home: &TestHome) {
+    wait_for_jobs(home);
     for disk in home.machine("web")["disks"].as_array().unwrap() {
         let path = Path::new(disk["path"].as_str().unwrap());
         let checked = std::process::Command::new("qemu-img")

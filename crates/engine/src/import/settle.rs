@@ -3,8 +3,8 @@
 
 use crate::{Engine, doctor, ports};
 use nestbox_model::units::{MIB, format_size};
-use nestbox_model::{Error, ImportItem, ImportNic, ImportPlan, ItemFate, PortForward, Result, free_name};
-use std::collections::{HashMap, HashSet};
+use nestbox_model::{ImportItem, ImportNic, ImportPlan, ItemFate, PortForward, Result, free_name};
+use std::collections::HashMap;
 
 /// A plan that fits this library.
 pub(crate) struct Settled {
@@ -39,18 +39,13 @@ impl Engine {
 
     /// A taken port of this computer is replaced by the next free one.
     fn settle_ports(&self, plan: &mut ImportPlan) -> Result<Vec<String>> {
-        let mut own = HashSet::new();
+        let mut own = Vec::new();
         let mut said = Vec::new();
         for index in 0..plan.ports.len() {
             let wanted = plan.ports[index];
-            let mut found = wanted;
-            loop {
-                found.host = ports::free_for(self, found)?;
-                if own.insert((found.protocol, found.host)) {
-                    break;
-                }
-                found.host = found.host.checked_add(1).ok_or_else(no_free_port)?;
-            }
+            let host = ports::free_for(self, wanted, &own)?;
+            let found = PortForward { host, ..wanted };
+            own.push((found.protocol, found.host));
             if found.host == wanted.host {
                 continue;
             }
@@ -61,10 +56,6 @@ impl Engine {
         }
         Ok(said)
     }
-}
-
-fn no_free_port() -> Error {
-    Error::failed("no-free-port", "There is no free port on this computer.")
 }
 
 fn changed_port(wanted: PortForward, found: PortForward) -> String {
