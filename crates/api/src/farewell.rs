@@ -8,6 +8,9 @@ use futures_util::StreamExt;
 use nestbox_engine::Engine;
 use zbus::zvariant::{OwnedFd, OwnedObjectPath};
 
+/// Id, user, name, seat and path of a session.
+type Session = (String, u32, String, String, OwnedObjectPath);
+
 #[zbus::proxy(
     interface = "org.freedesktop.login1.Manager",
     default_service = "org.freedesktop.login1",
@@ -16,8 +19,7 @@ use zbus::zvariant::{OwnedFd, OwnedObjectPath};
 trait Login {
     fn inhibit(&self, what: &str, who: &str, why: &str, mode: &str) -> zbus::Result<OwnedFd>;
 
-    /// Id, user, name, seat and path of each session.
-    fn list_sessions(&self) -> zbus::Result<Vec<(String, u32, String, String, OwnedObjectPath)>>;
+    fn list_sessions(&self) -> zbus::Result<Vec<Session>>;
 
     #[zbus(signal)]
     fn prepare_for_shutdown(&self, start: bool) -> zbus::Result<()>;

@@ -186,7 +186,7 @@ impl Engine {
             nestbox_catalog::seed::renew(&to, spec.id.as_str(), &spec.name)?;
         }
         let snapshot = theirs.snapshot(&record.id);
-        if record.memory {
+        if record.memory && !ours.suspended().path().exists() {
             share_memory(&snapshot, &ours.suspended())?;
         }
         // Only a picture for the list.
@@ -212,6 +212,11 @@ impl Engine {
             "or make a linked clone.",
         )
         .inspect_err(|_| self.undo_clone(clone, journal))?;
+        if record.memory {
+            // Now: the snapshot may lose its own while the disks are copied.
+            share_memory(&theirs.snapshot(&record.id), &self.folder(&clone.id).suspended())
+                .inspect_err(|_| self.undo_clone(clone, journal))?;
+        }
         let steps = [
             ("copy", "Copy the disks"),
             ("finish", "Give it an identity of its own"),

@@ -98,6 +98,16 @@ impl Engine {
         let folder = self.folder(machine);
         let mut needed = HashMap::new();
         for link in self.links_to(machine) {
+            if self
+                .handle_by_id(&link.clone)
+                .is_some_and(|h| h.state() == MachineState::Creating)
+            {
+                return Err(Error::conflict(
+                    "clone-unfinished",
+                    format!("The clone “{}” is still being made of it.", link.name),
+                )
+                .with_hint("Wait for its job to end, or cancel it."));
+            }
             // It may just be on its way to the trash or back.
             let places = [self.folder(&link.clone), self.layout().trashed(&link.clone)];
             let images: Vec<PathBuf> = places.iter().flat_map(images_in).collect();

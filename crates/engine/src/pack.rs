@@ -24,7 +24,7 @@ impl Engine {
             let reporter = job.clone();
             let (_guard, cancel) = handle.lock_in_background(&job.cancel_token()).await?;
             pack(folder, cancel, move |done, total| {
-                reporter.bytes(done, Some(total))
+                reporter.bytes(done, Some(total));
             })
             .await?;
         }

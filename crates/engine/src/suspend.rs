@@ -136,7 +136,7 @@ impl Engine {
         let journal = library
             .begin("wake", Some(&handle.id), &payload)
             .inspect_err(|error| {
-                self.set_state(handle, at_rest(&handle.spec()), Some(error.message.clone()))
+                self.set_state(handle, at_rest(&handle.spec()), Some(error.message.clone()));
             })?;
         let woken = self.wake_up(handle, suspended).await;
         let closed = library.finish(journal);

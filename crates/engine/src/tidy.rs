@@ -451,8 +451,11 @@ fn pair_of(entry: &JournalEntry) -> Option<Pair> {
 
 /// How often a merge that failed so is tried again: often, when only something else was under way.
 fn patience(error: &Error) -> usize {
-    let gave_way =
-        error.kind == ErrorKind::Cancelled || matches!(error.code.as_str(), "image-in-use" | "merge-refused");
+    let gave_way = error.kind == ErrorKind::Cancelled
+        || matches!(
+            error.code.as_str(),
+            "image-in-use" | "merge-refused" | "clone-unfinished"
+        );
     if gave_way { TRIES } else { 3 }
 }
 

@@ -1171,6 +1171,8 @@ export interface components {
     };
     /** @description Take snapshots of several machines at one instant: by name or id, by tag, by network. */
     TogetherRequest: {
+      /** @description No rule removes them. */
+      keep?: boolean;
       /** @description Names or ids. */
       machines?: string[];
       /** @description Keep the memory of those that run too; unset: yes. */

@@ -430,3 +430,111 @@ fn saved_state_survives_the_service_and_can_be_thrown_away() {
     assert_eq!(home.machine("web")["state"], "running");
     home.nestbox(["library", "check"]).ok();
 }
+
+/// Makes writing the settings fail for one command, as a full disk would, and mends it.
+fn while_settings_fail(home: &TestHome, machine: &str, words: &[&str]) {
+    let file = home.machine_folder(machine).join("machine.toml");
+    let aside = file.with_extension("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    std::fs::create_dir_all(file.join("in the way")).unwrap();
+    let run = home.nestbox(words);
+    assert_ne!(run.code, Some(0), "{}", run.words);
+    std::fs::remove_dir_all(&file).unwrap();
+    std::fs::rename(&aside, &file).unwrap();
+}
+
+#[test]
+fn an_operation_that_failed_half_way_never_comes_back() {
+    let home = home();
+    blank(&home, "web");
+    while_settings_fail(&home, "web", &["snapshot", "take", "web", "failed"]);
+    home.nestbox(["snapshot", "take", "web", "later"]).ok();
+    write(&home, "web", 0, 0x77);
+    let present = active(&home, "web");
+    home.nestbox(["service", "stop"]).ok();
+    wait_for_jobs(&home);
+    assert!(holds(&active(&home, "web"), 0, 0x77), "{}", present.display());
+    home.nestbox(["library", "check"]).ok();
+
+    home.nestbox(["start", "web"]).ok();
+    while_settings_fail(&home, "web", &["suspend", "web"]);
+    assert_eq!(home.machine("web")["state"], "suspended");
+    home.nestbox(["start", "web"]).ok();
+    let pid = home.machine("web")["pid"].clone();
+    home.nestbox(["service", "stop"]).ok();
+    let machine = home.machine("web");
+    assert_eq!((&machine["state"], &machine["pid"]), (&"running".into(), &pid));
+}
+
+#[test]
+fn a_clone_whose_settings_are_unreadable_keeps_its_original() {
+    let home = home();
+    blank(&home, "web");
+    write(&home, "web", 0, 0x21);
+    home.nestbox(["clone", "web", "copy"]).ok();
+    write(&home, "web", 0, 0x22);
+    let file = home.machine_folder("copy").join("machine.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}\nname = twice")).unwrap();
+    home.nestbox(["library", "check", "--rebuild"]);
+    home.nestbox(["service", "stop"]).ok();
+    let snapshot = names(&home, "web").remove(0);
+    home.nestbox(["snapshot", "delete", "web", &snapshot]);
+    home.nestbox(["snapshot", "tidy", "web"]);
+    home.nestbox(["delete", "web"]).fails_with(4);
+    std::fs::write(&file, &text).unwrap();
+    home.nestbox(["library", "check", "--rebuild"]);
+    assert!(holds(&active(&home, "copy"), 0, 0x21));
+    assert!(holds(&active(&home, "web"), 0, 0x22));
+}
+
+#[test]
+fn folders_and_records_changed_by_hand_do_no_harm() {
+    let home = home();
+    blank(&home, "web");
+    for name in ["one", "two", "three"] {
+        home.nestbox(["snapshot", "take", "web", name]).ok();
+    }
+    let list = home.json(["snapshot", "list", "web"]);
+    let id = |at: usize| list["snapshots"][at]["id"].as_str().unwrap().to_owned();
+    let snapshots = home.machine_folder("web").join("snapshots");
+    // One that is gone is told, not mixed up with another.
+    std::fs::remove_dir_all(snapshots.join(id(1))).unwrap();
+    home.nestbox(["library", "check"]).fails_with(1);
+    home.nestbox(["snapshot", "restore", "web", "two"]).fails_with(3);
+    // One that names itself as its parent ends nobody's patience.
+    let record = snapshots.join(id(0)).join("snapshot.toml");
+    let text = std::fs::read_to_string(&record).unwrap();
+    std::fs::write(&record, format!("parent = \"{}\"\n{text}", id(0))).unwrap();
+    home.nestbox(["service", "stop"]).ok();
+    assert_eq!(names(&home, "web"), ["one", "three"]);
+    home.nestbox(["snapshot", "delete", "web", "one"]).ok();
+    // What a newer Nestbox wrote is left as it is.
+    let file = home.machine_folder("web").join("machine.toml");
+    let newer = std::fs::read_to_string(&file)
+        .unwrap()
+        .replacen("version = 1", "version = 99", 1);
+    wait_for_jobs(&home);
+    std::fs::write(&file, &newer).unwrap();
+    home.nestbox(["service", "stop"]).ok();
+    home.nestbox(["rename", "web", "other"]).fails_with(1);
+    home.nestbox(["set", "web", "notes=x"]).fails_with(1);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), newer);
+}
+
+#[test]
+fn a_disposable_run_is_ended_or_kept_before_a_restore() {
+    let home = home();
+    blank(&home, "web");
+    home.nestbox(["snapshot", "take", "web", "old"]).ok();
+    write(&home, "web", 0, 0x11);
+    home.nestbox(["start", "web", "--disposable"]).ok();
+    let error = home
+        .nestbox(["--json", "snapshot", "restore", "web", "old"])
+        .fails_with(4)
+        .error();
+    assert_eq!(error.code, "disposable-run");
+    home.nestbox(["stop", "--force", "web"]).ok();
+    assert!(holds(&active(&home, "web"), 0, 0x11));
+    home.nestbox(["snapshot", "restore", "web", "old"]).ok();
+}

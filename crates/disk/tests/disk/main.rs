@@ -14,6 +14,7 @@ mod qcow2_audit;
 mod qcow2_header;
 mod recognising;
 mod tools;
+mod utm;
 
 use nestbox_model::Error;
 use std::{

@@ -35,7 +35,8 @@ export type Action =
 export const fileName = (path: string): string => path.split(/[\\/]/).filter(Boolean).pop() ?? path;
 
 export const isReady = (item: Item): item is ReadyItem => item.state === "ready";
-export const isIso = (item: ReadyItem): boolean => item.plan.recognised === "iso";
+/** Also one that is compressed. */
+export const isIso = (item: ReadyItem): boolean => (item.plan.inside ?? item.plan.recognised) === "iso";
 
 const newItem = (path: string): Item => ({ path, file: fileName(path), state: "reading" });
 
