@@ -18,17 +18,15 @@ impl Engine {
     /// someone, and nobody stands on an image that is marked as removed.
     pub(crate) fn check_images(&self, spec: &MachineSpec) -> Vec<LibraryProblem> {
         let folder = self.folder(&spec.id);
-        let (records, unreadable) = files::read_records(&folder);
+        let (records, _) = files::read_records(&folder);
         let mut problems = Vec::new();
-        let mut needed: HashSet<PathBuf> = HashSet::new();
         for named in self.named_images(spec, &records) {
-            match self.chain(&named.path, named.linked.as_deref()) {
-                Ok(links) => needed.extend(links.into_iter().map(|link| link.path)),
-                Err(error) => problems.push(LibraryProblem {
+            if let Err(error) = self.chain(&named.path, named.linked.as_deref()) {
+                problems.push(LibraryProblem {
                     code: error.code,
                     message: format!("{}: {}", named.by, error.message),
                     path: Some(named.path.display().to_string()),
-                }),
+                });
             }
         }
         for record in records.iter().filter(|record| record.memory) {
@@ -51,10 +49,14 @@ impl Engine {
                 path: Some(folder.suspended().path().display().to_string()),
             });
         }
-        // What can't be read may need any image.
-        if problems.is_empty() && unreadable.is_empty() {
-            problems.extend(self.unneeded_images(spec, &needed));
-        }
+        problems.extend(self.unneeded_images(spec).into_iter().map(|path| LibraryProblem {
+            code: "image-unneeded".into(),
+            message: format!(
+                "Nothing of “{}” needs this image; tidying the machine up removes it (nestbox snapshot tidy).",
+                spec.name
+            ),
+            path: Some(path.display().to_string()),
+        }));
         problems
     }
 
@@ -141,25 +143,32 @@ impl Engine {
         named
     }
 
-    /// Images that nothing needs: what an operation under way will name, or a crash left.
-    fn unneeded_images(&self, spec: &MachineSpec, needed: &HashSet<PathBuf>) -> Vec<LibraryProblem> {
+    /// Images of ours that nothing needs. None while an operation is under way, or anything can't be read: that may need
+    /// any image.
+    pub(crate) fn unneeded_images(&self, spec: &MachineSpec) -> Vec<PathBuf> {
+        let folder = self.folder(&spec.id);
+        let (records, unreadable) = files::read_records(&folder);
+        let mut needed: HashSet<PathBuf> = HashSet::new();
+        for named in self.named_images(spec, &records) {
+            match self.chain(&named.path, named.linked.as_deref()) {
+                Ok(links) => needed.extend(links.into_iter().map(|link| link.path)),
+                Err(_) => return Vec::new(),
+            }
+        }
         let busy = self
             .library()
             .open_entries()
             .is_ok_and(|open| open.iter().any(|entry| entry.machine.as_ref() == Some(&spec.id)));
-        let elsewhere = self.images_needed_elsewhere(&spec.id).unwrap_or_default();
-        if busy {
+        let Ok(elsewhere) = self.images_needed_elsewhere(&spec.id) else {
+            return Vec::new();
+        };
+        if busy || !unreadable.is_empty() {
             return Vec::new();
         }
-        images_in(&self.folder(&spec.id))
+        images_in(&folder)
             .into_iter()
             .filter(|path| is_ours(path))
             .filter(|path| !needed.contains(&canonical(path)) && !elsewhere.contains_key(path))
-            .map(|path| LibraryProblem {
-                code: "image-unneeded".into(),
-                message: format!("Nothing of “{}” needs this image.", spec.name),
-                path: Some(path.display().to_string()),
-            })
             .collect()
     }
 }

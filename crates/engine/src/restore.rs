@@ -3,13 +3,14 @@
 use crate::compare::differences_said;
 use crate::machine::{Handle, MachineRef, shell_word};
 use crate::snapshots::Overlays;
+use crate::take::images_of;
 use crate::{Engine, files};
 use nestbox_model::{
     DiskId, Error, EventKind, MachineSpec, MachineState, RestoreRequest, Restored, Result, Snapshot,
     SnapshotId, SnapshotKind, SnapshotRecord, SnapshotRequest,
 };
 use nestbox_qemu::RunState;
-use nestbox_store::JournalEntry;
+use nestbox_store::{JournalEntry, JournalId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -126,14 +127,23 @@ impl Engine {
         let frozen = frozen_spec(record, &handle.spec());
         let disks: Vec<DiskId> = record.disks.iter().map(|disk| disk.id.clone()).collect();
         let overlays = Overlays::names_for(&disks, record.nvram.is_some());
+        let mut images = overlays.names();
+        images.extend(images_of(&handle.spec()));
+        let library = self.library();
+        let journal = library.begin("snapshot-restore", Some(&handle.id), &json!({ "images": images }))?;
         // Before the guest ends: where there is no room for them, nothing has happened.
-        let made = overlays.create(&folder, &frozen).await;
-        if let Err(error) = made {
+        let ready = match overlays.create(&folder, &frozen).await {
+            Ok(()) => self.end_for_restore(handle).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ready {
             self.sweep(handle, &overlays.names())?;
+            library.finish(journal)?;
             return Err(error);
         }
-        self.end_for_restore(handle).await?;
-        if let Err(error) = self.switch_to(handle, record, &frozen, &overlays) {
+        let mut after = overlays.on(&frozen);
+        after.current_snapshot = Some(record.id.clone());
+        if let Err(error) = self.switch_to(handle, after, &images, journal) {
             let reason = format!("Restoring failed: {}", error.message);
             self.set_state(handle, MachineState::Stopped, Some(reason));
             return Err(error);
@@ -222,34 +232,20 @@ impl Engine {
     fn switch_to(
         &self,
         handle: &Arc<Handle>,
-        record: &SnapshotRecord,
-        frozen: &MachineSpec,
-        overlays: &Overlays,
+        after: MachineSpec,
+        images: &[String],
+        journal: JournalId,
     ) -> Result<()> {
         let folder = self.folder(&handle.id);
-        let present = handle.spec();
-        let mut after = overlays.on(frozen);
-        after.current_snapshot = Some(record.id.clone());
-
-        let mut images = overlays.names();
-        images.extend(
-            present
-                .disks
-                .iter()
-                .map(|disk| disk.image.clone())
-                .chain(present.nvram.clone()),
-        );
-        let library = self.library();
-        let journal = library.begin("snapshot-restore", Some(&handle.id), &json!({ "images": images }))?;
         let switched = self.save_spec(handle, after);
         // Whichever way it went, what nobody needs any more goes: the old present's overlays, or the new ones. The
         // file says which is which; it may be ahead of memory when only the index could not be written.
         if let Ok(written) = files::read_spec(&folder) {
             handle.write().spec = written;
-            if let Err(error) = self.sweep(handle, &images) {
+            if let Err(error) = self.sweep(handle, images) {
                 tracing::warn!(%error, machine = %handle.id, "could not remove images that are not needed any more");
             }
-            library.finish(journal)?;
+            self.library().finish(journal)?;
         }
         switched
     }

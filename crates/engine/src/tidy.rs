@@ -128,7 +128,13 @@ impl Engine {
         let (engine, handle) = (self.clone(), handle.clone());
         tokio::spawn(async move {
             job.step("merge", StepState::Running, None);
-            let mut done = engine.merge_all(&handle, &job).await;
+            let mut done = match pack {
+                true => engine.remove_unneeded(&handle, &job).await,
+                false => Ok(()),
+            };
+            if done.is_ok() {
+                done = engine.merge_all(&handle, &job).await;
+            }
             if done.is_ok() {
                 job.step("merge", StepState::Done, None);
             }
@@ -142,6 +148,18 @@ impl Engine {
             job.finish(&done);
         });
         Ok(shown)
+    }
+
+    /// Removes images of ours that nothing needs, where a user asks for tidiness: never by itself, since a snapshot's folder
+    /// that is not there may only be away.
+    async fn remove_unneeded(&self, handle: &Handle, job: &JobHandle) -> Result<()> {
+        let (_guard, _) = handle.lock_in_background(&job.cancel_token()).await?;
+        let unneeded: Vec<String> = self
+            .unneeded_images(&handle.spec())
+            .iter()
+            .filter_map(|path| file_name(path))
+            .collect();
+        self.sweep(handle, &unneeded)
     }
 
     /// Merges pair after pair, between other operations.

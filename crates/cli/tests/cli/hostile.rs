@@ -85,6 +85,9 @@ fn images_of_an_unreadable_snapshot_stay() {
         .ok();
     home.nestbox(["snapshot", "delete", "web", "one"]).ok();
     edit(&home, &file, |_| good);
+    // What could not be removed meanwhile is told, and goes when that is asked for.
+    home.nestbox(["library", "check", "--rebuild"]).fails_with(1);
+    home.nestbox(["snapshot", "tidy", "web"]).ok();
     home.nestbox(["library", "check", "--rebuild"]).ok();
     home.nestbox(["snapshot", "restore", "web", "two"]).ok();
     home.nestbox(["start", "web"]).ok();
