@@ -77,7 +77,7 @@ impl Engine {
 
     /// Bytes in the images that are in the one chain and not in the other.
     fn disk_differences(&self, handle: &Handle, from: &Side, to: &Side) -> Vec<DiskDifference> {
-        let (before, after) = (self.images_of(handle, from), self.images_of(handle, to));
+        let (before, after) = (self.chains_of(handle, from), self.chains_of(handle, to));
         let mut ids: Vec<&DiskId> = before.keys().chain(after.keys()).collect();
         ids.sort();
         ids.dedup();
@@ -99,7 +99,7 @@ impl Engine {
             .collect()
     }
 
-    fn images_of(&self, handle: &Handle, side: &Side) -> HashMap<DiskId, Vec<PathBuf>> {
+    fn chains_of(&self, handle: &Handle, side: &Side) -> HashMap<DiskId, Vec<PathBuf>> {
         let folder = self.folder(&handle.id);
         side.disks
             .iter()

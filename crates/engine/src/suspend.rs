@@ -2,7 +2,7 @@
 
 use crate::machine::{Handle, MachineRef, shell_word};
 use crate::snapshots::Overlays;
-use crate::take::check_space;
+use crate::take::{check_space, images_of};
 use crate::{Engine, files};
 use nestbox_model::{
     DiskId, Disposable, Error, EventKind, Machine, MachineSpec, MachineState, Result, SnapshotDisk, Suspended,
@@ -288,12 +288,7 @@ impl Engine {
         let Some(before) = spec.disposable.take() else {
             return Ok(());
         };
-        let written: Vec<String> = spec
-            .disks
-            .iter()
-            .map(|disk| disk.image.clone())
-            .chain(spec.nvram.clone())
-            .collect();
+        let written = images_of(&spec);
         for disk in &mut spec.disks {
             if let Some(old) = before.disks.iter().find(|old| old.id == disk.id) {
                 disk.image.clone_from(&old.image);
