@@ -114,6 +114,8 @@ impl Engine {
             nvram: None,
             current_snapshot: None,
             disks: Vec::new(),
+            detached: Vec::new(),
+            expansion_slots: 0,
             medium: None,
             nics: vec![NicSpec::on_default_network()],
             ports: Vec::new(),

@@ -2,7 +2,9 @@
 
 use crate::lifecycle::new_image_name;
 use nestbox_model::units::{MIB, format_size};
-use nestbox_model::{Arch, CreateRequest, DiskId, DiskSpec, Error, Firmware, MachineSpec, Result, Template};
+use nestbox_model::{
+    Arch, CreateRequest, DiskBus, DiskCache, DiskId, DiskSpec, Error, Firmware, MachineSpec, Result, Template,
+};
 use std::path::Path;
 
 const MEMORY_MIN: u64 = 32 * MIB;
@@ -26,6 +28,12 @@ pub(crate) fn new_disk(capacity: u64) -> DiskSpec {
         capacity,
         read_only: false,
         linked: None,
+        bus: DiskBus::default(),
+        cache: DiskCache::default(),
+        discard: true,
+        iothread: false,
+        label: None,
+        slot: None,
     }
 }
 

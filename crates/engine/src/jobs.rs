@@ -220,6 +220,7 @@ impl Engine {
             created_at: OffsetDateTime::now_utc(),
             finished_at: None,
             error: None,
+            result: None,
         };
         self.library().upsert_job(&job)?;
         let entry = Arc::new(JobEntry::new(job.clone()));
@@ -312,6 +313,12 @@ impl JobHandle {
                 }
             }
         });
+    }
+
+    /// What the job found or made, for whoever asks once it is done.
+    #[allow(dead_code)]
+    pub fn found(&self, result: serde_json::Value) {
+        self.change(false, |cell| cell.job.result = Some(result));
     }
 
     /// Ends the job.

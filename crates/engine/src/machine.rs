@@ -4,8 +4,8 @@ use crate::{Engine, files};
 use nestbox_display::Display;
 use nestbox_model::layout::MachineFolder;
 use nestbox_model::{
-    Accelerator, Disk, Error, EventKind, JobId, Machine, MachineId, MachineSpec, MachineState, Medium, Nic,
-    Protocol, Result, WaysIn,
+    Accelerator, Disk, DiskSpec, Error, EventKind, JobId, Machine, MachineId, MachineSpec, MachineState,
+    Medium, Nic, Protocol, Result, WaysIn,
 };
 use nestbox_qemu::Session;
 use std::path::Path;
@@ -211,6 +211,28 @@ impl Drop for BackgroundGuard<'_> {
     }
 }
 
+/// A disk as clients see it.
+pub(crate) fn view_disk(disk: &DiskSpec, number: u32, folder: &MachineFolder) -> Disk {
+    let path = folder.disk_image(&disk.image);
+    let linked = disk.linked.as_deref();
+    Disk {
+        id: disk.id.clone(),
+        used: files::allocated_bytes(&path),
+        path: path.display().to_string(),
+        format: "qcow2".into(),
+        capacity: disk.capacity,
+        read_only: disk.read_only,
+        number,
+        bus: disk.bus,
+        cache: disk.cache,
+        discard: disk.discard,
+        iothread: disk.iothread,
+        label: disk.label.clone(),
+        linked: disk.linked.clone(),
+        linked_missing: linked.is_some_and(|path| !Path::new(path).exists()),
+    }
+}
+
 fn not_there(wanted: &str) -> Error {
     Error::not_found("machine-not-found", format!("There is no machine “{wanted}”."))
 }
@@ -366,17 +388,8 @@ impl Engine {
         let disks = spec
             .disks
             .iter()
-            .map(|disk| {
-                let path = folder.disk_image(&disk.image);
-                Disk {
-                    id: disk.id.clone(),
-                    used: files::allocated_bytes(&path),
-                    path: path.display().to_string(),
-                    format: "qcow2".into(),
-                    capacity: disk.capacity,
-                    read_only: disk.read_only,
-                }
-            })
+            .zip(1..)
+            .map(|(disk, number)| view_disk(disk, number, &folder))
             .collect();
         Machine {
             id: handle.id.clone(),

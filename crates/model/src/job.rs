@@ -17,6 +17,15 @@ pub enum JobKind {
     LibraryCheck,
     Clone,
     Tidy,
+    DiskAdd,
+    DiskMove,
+    DiskCompact,
+    DiskCheck,
+    CopyOut,
+    Convert,
+    Export,
+    Backup,
+    RestoreBackup,
 }
 
 /// Life of a job.
@@ -76,6 +85,10 @@ pub struct Job {
     pub finished_at: Option<OffsetDateTime>,
     /// Why it failed.
     pub error: Option<Error>,
+    /// What it found or made, once it is done; the keys depend on its kind.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub result: Option<serde_json::Value>,
 }
 
 /// One step of a job.

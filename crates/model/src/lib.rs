@@ -4,6 +4,8 @@
 //! API shows. The words are those of `docs/vocabulary.md`.
 
 mod arch;
+mod carry;
+mod disks;
 mod doctor;
 mod error;
 mod event;
@@ -20,6 +22,14 @@ mod template;
 pub mod units;
 
 pub use arch::{Accelerator, Arch, Firmware};
+pub use carry::{
+    BackupInfo, BackupRequest, BackupRestoreStarted, ConvertRequest, ExportFile, ExportFormat, ExportPlan,
+    ExportRequest, RestoreBackupRequest,
+};
+pub use disks::{
+    ChainImage, DetachedDisk, DiskAddRequest, DiskAttachRequest, DiskBus, DiskCache, DiskChangeRequest,
+    DiskChanged, DiskCheckRequest, DiskDetails, DiskList, DiskRemoved, DiskResizeRequest, ImageRole,
+};
 pub use doctor::{AcceleratorReport, Check, CheckStatus, DoctorReport, HostInfo};
 pub use error::{Error, ErrorBody, ErrorKind, Result};
 pub use event::{Event, EventKind};

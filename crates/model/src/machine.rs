@@ -1,8 +1,8 @@
 //! A machine as the API shows it: its spec joined with what is observed.
 
 use crate::{
-    Accelerator, AcceleratorChoice, Arch, AutoSnapshots, CloneOrigin, DiskId, Firmware, GuestUser, LinkState,
-    MachineId, NicId, PortForward, SnapshotId,
+    Accelerator, AcceleratorChoice, Arch, AutoSnapshots, CloneOrigin, DiskBus, DiskCache, DiskId, Firmware,
+    GuestUser, LinkState, MachineId, NicId, PortForward, SnapshotId,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -159,6 +159,30 @@ pub struct Disk {
     pub used: u64,
     /// The guest may not write.
     pub read_only: bool,
+    /// Place among the machine's disks, from 1.
+    #[serde(default)]
+    pub number: u32,
+    /// Controller.
+    #[serde(default)]
+    pub bus: DiskBus,
+    /// Cache mode.
+    #[serde(default)]
+    pub cache: DiskCache,
+    /// Space that the guest gives up is given back to this computer.
+    #[serde(default)]
+    pub discard: bool,
+    /// A thread of its own moves its bytes.
+    #[serde(default)]
+    pub iothread: bool,
+    /// The user's words for it.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// The user's own file at the bottom of its chain.
+    #[serde(default)]
+    pub linked: Option<String>,
+    /// That file is not there any more.
+    #[serde(default)]
+    pub linked_missing: bool,
 }
 
 /// A medium as the API shows it.

@@ -1,8 +1,8 @@
 //! What a machine should be: the content of `machine.toml`. Backend-neutral, versioned, complete.
 
 use crate::{
-    Accelerator, Arch, AutoSnapshots, CloneOrigin, DiskId, Disposable, Error, Firmware, MachineId, NicId,
-    SnapshotId, Suspended,
+    Accelerator, Arch, AutoSnapshots, CloneOrigin, DetachedDisk, DiskBus, DiskCache, DiskId, Disposable,
+    Error, Firmware, MachineId, NicId, SnapshotId, Suspended,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
@@ -71,6 +71,13 @@ pub struct MachineSpec {
     /// Disks, the first one boots.
     #[serde(default)]
     pub disks: Vec<DiskSpec>,
+    /// Disks that the guest does not see: detached, or in the bin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detached: Vec<DetachedDisk>,
+    /// Empty slots for disks that are plugged in while the machine runs. Saved memory loads only with as many as there
+    /// were, so a machine gets them when it starts anew.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub expansion_slots: u8,
     /// The CD/DVD drive's medium; `None` is an empty drive.
     #[serde(default)]
     pub medium: Option<MediumSpec>,
@@ -159,6 +166,32 @@ pub struct DiskSpec {
     /// Absolute path of the user's own file at the bottom of the chain, read where it is and never written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linked: Option<String>,
+    /// Controller.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bus: DiskBus,
+    /// Cache mode.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cache: DiskCache,
+    /// Space that the guest gives up is given back to this computer.
+    #[serde(default = "yes")]
+    pub discard: bool,
+    /// A thread of its own moves its bytes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub iothread: bool,
+    /// The user's words for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Expansion slot that it was plugged into while the machine ran, from 0: memory saved then loads with it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u8>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What is in the CD/DVD drive. The file is the user's own and only ever read.

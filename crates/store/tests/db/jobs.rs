@@ -20,6 +20,7 @@ fn job(minute: i64, state: JobState) -> Job {
         created_at: NOON + Duration::minutes(minute),
         finished_at: None,
         error: Some(Error::unfit("no-space", "The disk is full.").with_detail("needed", 5)),
+        result: None,
     }
 }
 
