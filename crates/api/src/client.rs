@@ -6,11 +6,11 @@ use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use nestbox_model::{
-    ActivityEntry, ChangeRequest, CloneRequest, CloneStarted, CommandShown, Comparison, CreateRequest,
-    DoctorReport, Error, ErrorBody, Event, ImportPlan, ImportRequest, Job, JobStarted, LibraryReport, Logs,
-    Machine, PortForward, Protocol, RestoreRequest, Restored, Result, ServiceInfo, Snapshot, SnapshotList,
-    SnapshotRequest, SnapshotTaken, SnapshotsDeleted, SpaceReport, Stats, TakenTogether, Template,
-    TogetherRequest, TrashEmptied, TrashEntry,
+    ActivityEntry, CacheList, CachePruned, ChangeRequest, CloneRequest, CloneStarted, CommandShown,
+    Comparison, CreateRequest, DoctorReport, Error, ErrorBody, Event, ImportPlan, ImportRequest, Job,
+    JobStarted, LibraryReport, Logs, Machine, PortForward, Protocol, RestoreRequest, Restored, Result,
+    ServiceInfo, Snapshot, SnapshotList, SnapshotRequest, SnapshotTaken, SnapshotsDeleted, SpaceReport,
+    Stats, TakenTogether, Template, TogetherRequest, TrashEmptied, TrashEntry,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
@@ -456,6 +456,13 @@ impl Client {
     }
     pub async fn space(&self) -> Result<SpaceReport> {
         self.get("/v1/space").await
+    }
+    pub async fn cache(&self) -> Result<CacheList> {
+        self.get("/v1/cache").await
+    }
+    pub async fn prune_cache(&self, dry_run: bool) -> Result<CachePruned> {
+        self.json("DELETE", &format!("/v1/cache?dry_run={dry_run}"), None)
+            .await
     }
     pub async fn trash(&self) -> Result<Vec<TrashEntry>> {
         self.list("/v1/trash", "entries").await

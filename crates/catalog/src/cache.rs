@@ -28,6 +28,17 @@ pub(crate) struct Record {
     pub fetched_at: OffsetDateTime,
 }
 
+/// An image that is in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Absolute path of the image.
+    pub path: PathBuf,
+    /// Templates it was fetched for, as `ubuntu-24.04 (aarch64)`; a template of an older release may be among them.
+    pub templates: Vec<String>,
+    /// When it was fetched last.
+    pub fetched_at: Option<OffsetDateTime>,
+}
+
 /// A download several fetches may wait for.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -110,6 +121,37 @@ impl Cache {
             && matches!(record.extension.as_str(), "qcow2" | "iso")
             && fs::symlink_metadata(self.image(&record.sha256, &record.extension))
                 .is_ok_and(|facts| facts.is_file() && facts.len() == record.size)
+    }
+
+    /// Every image in the cache with what it was fetched for, as `id (arch)`.
+    pub fn held(&self) -> Vec<Held> {
+        let mut held: Vec<Held> = fs::read_dir(self.images())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+            .map(|entry| Held {
+                path: entry.path(),
+                templates: Vec::new(),
+                fetched_at: None,
+            })
+            .collect();
+        for entry in fs::read_dir(self.records()).into_iter().flatten().flatten() {
+            let Some(record) = read_record(&entry.path()) else {
+                continue;
+            };
+            let image = self.image(&record.sha256, &record.extension);
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let name = name.trim_end_matches(".json").rsplit_once('.');
+            if let (Some(held), Some((id, arch))) = (held.iter_mut().find(|held| held.path == image), name) {
+                held.templates.push(format!("{id} ({arch})"));
+                held.fetched_at = held.fetched_at.max(Some(record.fetched_at));
+            }
+        }
+        for held in &mut held {
+            held.templates.sort();
+        }
+        held
     }
 
     pub fn save_record(&self, id: &str, arch: Arch, record: &Record) -> Result<()> {

@@ -231,6 +231,17 @@ impl Catalog {
         })
     }
 
+    /// The images in the cache.
+    pub fn cached_images(&self) -> Vec<crate::Held> {
+        self.cache.held()
+    }
+
+    /// Downloads that were not finished: files that a fetch goes on with.
+    pub fn unfinished(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.cache.partial()).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    }
+
     /// Gets a template's image into the cache, verified. Fetches of the same image at once share one download; an image that
     /// is there is not downloaded again, though the checksum file is always asked for fresh. Without a network an image
     /// that was fetched before for this template is used, and the step's detail says so.

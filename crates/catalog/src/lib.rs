@@ -30,6 +30,7 @@ pub mod seed;
 mod signature;
 mod source;
 
+pub use cache::Held;
 pub use catalog::Catalog;
 pub use control::{FetchControl, FetchUpdate, STEPS};
 pub use fetch::Fetched;

@@ -166,6 +166,9 @@ pub enum Command {
     },
     /// What takes space, and what could be freed
     Space,
+    /// Downloaded images
+    #[command(subcommand)]
+    Cache(Cache),
     /// Settings
     #[command(subcommand)]
     Config(Config),
@@ -185,6 +188,18 @@ pub enum Shell {
     Zsh,
     Fish,
     Powershell,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Cache {
+    /// List downloaded images and the machines that need them
+    List,
+    /// Remove images that no machine needs, and unfinished downloads
+    Prune {
+        /// Say what would go and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

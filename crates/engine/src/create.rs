@@ -357,6 +357,7 @@ impl Engine {
         let job = self.making_job(&handle, journal, JobKind::Create, &steps, request.start)?;
         let (engine, worker, making, start) = (self.clone(), job.clone(), handle.clone(), request.start);
         let work = async move {
+            let _needed = engine.0.making.read().await;
             let fetched = engine.fetch(&template.id, arch, &worker).await?;
             worker.step("disk", StepState::Running, None);
             match kind {

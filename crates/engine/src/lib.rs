@@ -8,6 +8,7 @@
 //! Absent on purpose: HTTP, the command line's words, anything about windows.
 
 mod auto;
+mod cache;
 mod changes;
 mod check;
 mod clone;
@@ -77,6 +78,8 @@ pub(crate) struct Inner {
     started_at: OffsetDateTime,
     notices: RwLock<Vec<String>>,
     trash: tokio::sync::Mutex<()>,
+    /// Held for reading while a machine is being made from a download, for writing while downloads are removed.
+    making: tokio::sync::RwLock<()>,
 }
 
 impl Engine {
@@ -103,6 +106,7 @@ impl Engine {
             started_at: OffsetDateTime::now_utc(),
             notices: RwLock::new(notices),
             trash: tokio::sync::Mutex::default(),
+            making: tokio::sync::RwLock::default(),
             library: RwLock::new(library),
             catalog,
             layout,

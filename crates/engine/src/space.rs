@@ -39,31 +39,7 @@ impl Engine {
                 note: Some("Emptying the trash removes it for good.".into()),
             });
         }
-        let cache = self.layout().cache().join("images");
-        let used = self.bases_in_use();
-        for entry in std::fs::read_dir(&cache).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let needed = path.canonicalize().is_ok_and(|path| used.contains(&path));
-            let bytes = files::allocated_bytes(&path);
-            items.push(SpaceItem {
-                kind: SpaceKind::Cache,
-                machine: None,
-                machine_name: None,
-                snapshot: None,
-                title: "A downloaded image".into(),
-                bytes,
-                freeable: if needed { 0 } else { bytes },
-                action: None,
-                note: Some(
-                    if needed {
-                        "Machines stand on it."
-                    } else {
-                        "No machine stands on it; the next one would download it again."
-                    }
-                    .into(),
-                ),
-            });
-        }
+        self.cache_items(&mut items);
         items.retain(|item| item.bytes > 0);
         items.sort_by_key(|item| std::cmp::Reverse(item.bytes));
         Ok(SpaceReport {
@@ -160,21 +136,43 @@ impl Engine {
         Ok(())
     }
 
-    /// Every file at the bottom of a machine's chain, or on the way.
-    fn bases_in_use(&self) -> HashSet<PathBuf> {
-        let mut used = HashSet::new();
-        for handle in self.handles() {
-            let folder = self.folder(&handle.id);
-            for image in images_in(&folder) {
-                used.extend(
-                    self.chain(&image, None)
-                        .unwrap_or_default()
-                        .into_iter()
-                        .map(|link| link.path),
-                );
+    fn cache_items(&self, items: &mut Vec<SpaceItem>) {
+        let item = |title: String, bytes, freeable: bool, note: String| SpaceItem {
+            kind: SpaceKind::Cache,
+            machine: None,
+            machine_name: None,
+            snapshot: None,
+            title,
+            bytes,
+            freeable: if freeable { bytes } else { 0 },
+            action: freeable.then_some(SpaceAction::PruneCache),
+            note: Some(note),
+        };
+        let list = match self.read_cache() {
+            Ok(list) => list,
+            Err(error) => {
+                let bytes = files::allocated_bytes(&self.layout().cache().join("images"));
+                items.push(item("Downloaded images".into(), bytes, false, error.message));
+                return;
             }
+        };
+        for image in list.images {
+            let title = match image.templates.first() {
+                Some(template) => format!("Downloaded image: {template}"),
+                None => "A downloaded image".to_owned(),
+            };
+            let note = match image.needed_by.as_slice() {
+                [] => "No machine stands on it; the next one downloads it again.".to_owned(),
+                names => format!("Machines stand on it: {}", names.join(", ")),
+            };
+            items.push(item(title, image.bytes, image.needed_by.is_empty(), note));
         }
-        used
+        items.push(item(
+            "Unfinished downloads".into(),
+            list.partial,
+            true,
+            "Without them, those downloads begin anew.".into(),
+        ));
     }
 }
 

@@ -40,6 +40,9 @@ pub enum EventKind {
     /// A setting changed.
     #[serde(rename = "config.changed")]
     ConfigChanged,
+    /// Downloads were removed from the image cache.
+    #[serde(rename = "cache.changed")]
+    CacheChanged,
     /// Doctor has new findings.
     #[serde(rename = "doctor.changed")]
     DoctorChanged,

@@ -42,11 +42,12 @@ pub use job::{Job, JobKind, JobState, Step, StepState};
 pub use machine::{Disk, Machine, MachineState, Medium, Nic, Usage, WaysIn};
 pub use name::{free_name, validate_name};
 pub use request::{
-    ActivityEntry, ChangeRequest, CloneRequest, CloneStarted, CommandShown, ComparedPoint, Comparison,
-    CreateRequest, CreateSource, DiskDifference, HostUsage, JobStarted, LibraryProblem, LibraryReport, Logs,
-    MachineSnapshot, PortList, RestoreRequest, Restored, ServiceInfo, SettingDifference, SnapshotList,
-    SnapshotRequest, SnapshotTaken, SnapshotsDeleted, SpaceAction, SpaceItem, SpaceKind, SpaceReport, Stats,
-    TakenTogether, TogetherRequest, TrashEmptied, TrashEntry,
+    ActivityEntry, CacheList, CachePruned, CachedImage, ChangeRequest, CloneRequest, CloneStarted,
+    CommandShown, ComparedPoint, Comparison, CreateRequest, CreateSource, DiskDifference, HostUsage,
+    JobStarted, LibraryProblem, LibraryReport, Logs, MachineSnapshot, PortList, RestoreRequest, Restored,
+    ServiceInfo, SettingDifference, SnapshotList, SnapshotRequest, SnapshotTaken, SnapshotsDeleted,
+    SpaceAction, SpaceItem, SpaceKind, SpaceReport, Stats, TakenTogether, TogetherRequest, TrashEmptied,
+    TrashEntry,
 };
 pub use snapshot::{
     AutoSnapshots, CloneOrigin, Disposable, Snapshot, SnapshotDisk, SnapshotKind, SnapshotRecord, Suspended,

@@ -290,6 +290,41 @@ pub enum SpaceAction {
     PruneCache,
 }
 
+/// The image cache: verified downloads that new machines stand on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CacheList {
+    /// Images, largest first.
+    pub images: Vec<CachedImage>,
+    /// Bytes of downloads that were not finished; they go on where they were.
+    pub partial: u64,
+}
+
+/// One image of the cache.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CachedImage {
+    /// Absolute path.
+    pub path: String,
+    /// Bytes on this computer's disk.
+    pub bytes: u64,
+    /// Templates it was fetched for, as `ubuntu-24.04 (aarch64)`.
+    pub templates: Vec<String>,
+    /// When it was fetched last, if that is known.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub fetched_at: Option<OffsetDateTime>,
+    /// Names of the machines, in the trash too, that stand on it or have it in their drive. It can't be removed while
+    /// there are any.
+    pub needed_by: Vec<String>,
+}
+
+/// What pruning the cache removed, or would remove.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CachePruned {
+    /// Images that no machine needed.
+    pub removed: Vec<CachedImage>,
+    /// Bytes freed, those of unfinished downloads included.
+    pub freed: u64,
+}
+
 /// A snapshot that was just taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SnapshotTaken {

@@ -4,7 +4,9 @@ use super::{Shared, detached};
 use crate::error::{Answer, answer};
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use nestbox_model::{ActivityEntry, ErrorBody, Job, LibraryReport, Machine, TrashEmptied, TrashEntry};
+use nestbox_model::{
+    ActivityEntry, CacheList, CachePruned, ErrorBody, Job, LibraryReport, Machine, TrashEmptied, TrashEntry,
+};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -22,6 +24,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(resume))
         .routes(routes!(activity))
         .routes(routes!(check))
+        .routes(routes!(cache, prune))
 }
 
 /// The trash.
@@ -127,4 +130,17 @@ async fn check(State(shared): State<Shared>, body: Option<Json<CheckRequest>>) -
     let request = body.map(|Json(request)| request).unwrap_or_default();
     let engine = shared.engine.clone();
     answer(detached(async move { engine.check_library(request.rebuild).await }).await)
+}
+
+/// Downloaded images, and which machines need them.
+#[utoipa::path(get, path = "/v1/cache", responses((status = 200, body = CacheList)))]
+async fn cache(State(shared): State<Shared>) -> Answer<CacheList> {
+    answer(shared.engine.cached_images().await)
+}
+
+/// Removes downloads that no machine needs.
+#[utoipa::path(delete, path = "/v1/cache", params(DryRun), responses((status = 200, body = CachePruned), (status = 409, body = ErrorBody)))]
+async fn prune(State(shared): State<Shared>, Query(query): Query<DryRun>) -> Answer<CachePruned> {
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.prune_cache(query.dry_run).await }).await)
 }

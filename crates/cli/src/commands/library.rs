@@ -1,4 +1,4 @@
-//! Doctor, trash, jobs, events, statistics, library check.
+//! Doctor, trash, image cache, jobs, events, statistics, library check.
 
 use super::Client;
 use crate::args::{Jobs, Library};
@@ -109,6 +109,46 @@ pub async fn empty_trash(client: &Client, yes: bool, dry_run: bool, output: &Out
             "{verb} {} machines, {}.",
             emptied.removed.len(),
             format_size(emptied.freed)
+        ));
+    });
+    Ok(())
+}
+
+pub async fn cache(client: &Client, output: &Output) -> Result<()> {
+    let list = client.cache().await?;
+    output.result(&list, |o| {
+        let rows: Vec<Vec<String>> = list
+            .images
+            .iter()
+            .map(|image| {
+                let name = std::path::Path::new(&image.path).file_name().unwrap_or_default();
+                let what = match image.templates.as_slice() {
+                    [] => name.to_string_lossy().into_owned(),
+                    templates => templates.join(", "),
+                };
+                vec![what, format_size(image.bytes), image.needed_by.join(", ")]
+            })
+            .collect();
+        if rows.is_empty() {
+            o.line("No images are downloaded.");
+        } else {
+            o.table(&["IMAGE", "SIZE", "NEEDED BY"], &rows);
+        }
+        if list.partial > 0 {
+            o.note(format!("Unfinished downloads: {}.", format_size(list.partial)));
+        }
+    });
+    Ok(())
+}
+
+pub async fn prune_cache(client: &Client, dry_run: bool, output: &Output) -> Result<()> {
+    let pruned = client.prune_cache(dry_run).await?;
+    output.result(&pruned, |o| {
+        let verb = if dry_run { "Would remove" } else { "Removed" };
+        o.line(format!(
+            "{verb} {} images and unfinished downloads, {}.",
+            pruned.removed.len(),
+            format_size(pruned.freed)
         ));
     });
     Ok(())

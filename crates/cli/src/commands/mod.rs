@@ -7,7 +7,7 @@ mod show;
 mod snapshots;
 mod timeline;
 
-use crate::args::{Cli, Command, Config, Jobs, Shell, Trash};
+use crate::args::{Cache, Cli, Command, Config, Jobs, Shell, Trash};
 use crate::output::Output;
 use crate::{console, service};
 use clap::CommandFactory;
@@ -54,6 +54,8 @@ async fn dispatch(command: Command, client: &Client, output: &Output) -> Result<
         Command::KeepChanges { machine } => machines::act(client, &machine, "keep-changes", output).await,
         Command::Clone(clone) => timeline::clone(client, clone, output).await,
         Command::Space => timeline::space(client, output).await,
+        Command::Cache(Cache::List) => library::cache(client, output).await,
+        Command::Cache(Cache::Prune { dry_run }) => library::prune_cache(client, dry_run, output).await,
         Command::Rename { machine, new } => machines::rename(client, &machine, &new, output).await,
         Command::Set { machine, changes } => machines::set(client, &machine, &changes, output).await,
         Command::Delete {
