@@ -13,6 +13,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("nestbox-store", &["nestbox-model"]),
     ("nestbox-accel", &["nestbox-model"]),
     ("nestbox-disk", &["nestbox-model"]),
+    ("nestbox-browse", &["nestbox-model", "nestbox-disk"]),
     ("nestbox-display", &["nestbox-model"]),
     ("nestbox-catalog", &["nestbox-model"]),
     ("nestbox-qemu", &["nestbox-model", "nestbox-accel"]),
@@ -23,6 +24,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "nestbox-store",
             "nestbox-accel",
             "nestbox-disk",
+            "nestbox-browse",
             "nestbox-display",
             "nestbox-catalog",
             "nestbox-qemu",
@@ -32,7 +34,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         "nestbox-api",
         &["nestbox-model", "nestbox-engine", "nestbox-display"],
     ),
-    ("nestbox-cli", &["nestbox-model", "nestbox-engine", "nestbox-api"]),
+    (
+        "nestbox-cli",
+        // It is the confined process, too.
+        &["nestbox-model", "nestbox-engine", "nestbox-api", "nestbox-browse"],
+    ),
     ("nestbox-app", &["nestbox-model", "nestbox-api"]),
     ("nestbox-guests", &["nestbox-model"]),
     ("nestbox-crashlab", &["nestbox-model", "nestbox-guests"]),

@@ -1,5 +1,9 @@
 //! The client: one request, one connection, over the service's unix socket.
 
+mod files;
+
+pub use files::FilesRequest;
+
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST};

@@ -16,7 +16,7 @@ mod routes;
 mod server;
 mod sockets;
 
-pub use client::{Client, EventSocket, RawResponse, RawSocket};
+pub use client::{Client, EventSocket, FilesRequest, RawResponse, RawSocket};
 pub use home::layout;
 pub use launch::{connect_or_start, find_service_binary, service_is_gone};
 pub use server::{Listening, ServeOptions, serve};

@@ -27,6 +27,8 @@ const COOKIE: &str = "nestbox_token";
 
 /// How to serve.
 pub struct ServeOptions {
+    /// The `nestbox` program, which also is the confined process that looks into disks.
+    pub program: PathBuf,
     /// Data directory.
     pub layout: Layout,
     /// Also offer the API and the UI to a browser here; must be a loopback address.
@@ -59,6 +61,7 @@ pub async fn serve(options: ServeOptions, ready: impl FnOnce(&Listening)) -> Res
         .with_hint("See it with: nestbox service status")
     })?;
     let engine = Engine::open(options.layout.clone()).await?;
+    engine.set_disk_reader(options.program);
     let shared = Shared {
         engine: engine.clone(),
         displays: Displays::default(),

@@ -117,6 +117,9 @@ pub enum Command {
     /// Snapshots
     #[command(subcommand)]
     Snapshot(Snapshot),
+    /// Disks of machines
+    #[command(subcommand)]
+    Disk(Disk),
     /// The CD/DVD drive
     #[command(subcommand)]
     Media(Media),
@@ -473,6 +476,45 @@ pub enum Snapshot {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Disk {
+    /// List files on a disk without starting the machine
+    Browse(Browse),
+    /// Copy files and folders out of a disk
+    CopyOut(CopyOut),
+}
+
+#[derive(Debug, Args)]
+pub struct Browse {
+    pub machine: String,
+    /// Its number from 1, or its id
+    pub disk: String,
+    /// [VOLUME:]/PATH; without it, the volumes where there are several
+    pub path: Option<String>,
+    /// A snapshot instead of the present
+    #[arg(long, value_name = "S")]
+    pub snapshot: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CopyOut {
+    pub machine: String,
+    /// Its number from 1, or its id
+    pub disk: String,
+    /// [VOLUME:]/PATH each, and last an existing folder, or for one path the new name
+    #[arg(required = true, num_args = 2.., value_name = "PATH… DEST")]
+    pub words: Vec<String>,
+    /// A snapshot instead of the present
+    #[arg(long, value_name = "S")]
+    pub snapshot: Option<String>,
+    /// Replace files that are there; folders become one
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Print the job's id and return
+    #[arg(long)]
+    pub detach: bool,
 }
 
 #[derive(Debug, Subcommand)]

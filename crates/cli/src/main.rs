@@ -19,6 +19,13 @@ use output::Output;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // The service starts this program anew to look into disks; that process has no use for anything else here.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == nestbox_browse::HELPER_WORD)
+    {
+        return ExitCode::from(nestbox_browse::helper());
+    }
     // A reader that went away (`nestbox list | head`) is no error worth a panic.
     let json_wanted = std::env::args_os().any(|arg| arg == "--json");
     let cli = match Cli::try_parse() {

@@ -61,6 +61,7 @@ pub async fn run(action: Service, layout: Layout, output: &Output) -> Result<()>
             // The service ends in order on its own.
             let _interrupt = interrupt::claim();
             let options = ServeOptions {
+                program: own_program(),
                 layout,
                 listen,
                 ui: built_ui(),
@@ -104,6 +105,14 @@ async fn stop(client: &Client, layout: &Layout) -> Result<Option<u32>> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// This program, in a form that stays valid when an update replaces the file.
+fn own_program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        return "/proc/self/exe".into();
+    }
+    std::env::current_exe().unwrap_or_else(|_| "nestbox".into())
 }
 
 /// `NESTBOX_IDLE_EXIT`: seconds, 0 for never.

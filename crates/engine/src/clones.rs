@@ -10,6 +10,7 @@ use nestbox_model::{CloneOrigin, Error, MachineId, MachineState, Result, Snapsho
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// A linked clone.
 #[derive(Clone, Debug)]
@@ -97,6 +98,16 @@ impl Engine {
     pub(crate) fn images_needed_elsewhere(&self, machine: &MachineId) -> Result<HashMap<PathBuf, String>> {
         let folder = self.folder(machine);
         let mut needed = HashMap::new();
+        if self
+            .handle_by_id(machine)
+            .is_some_and(|handle| handle.readers.load(Ordering::Acquire) > 0)
+        {
+            return Err(Error::conflict(
+                "snapshot-being-read",
+                "Files are being copied out of a snapshot of this machine.",
+            )
+            .with_hint("Wait for the job to end, or cancel it."));
+        }
         for link in self.links_to(machine) {
             if self
                 .handle_by_id(&link.clone)

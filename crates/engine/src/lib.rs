@@ -8,6 +8,7 @@
 //! Absent on purpose: HTTP, the command line's words, anything about windows.
 
 mod auto;
+mod browse;
 mod cache;
 mod changes;
 mod check;
@@ -43,6 +44,7 @@ mod take;
 mod tidy;
 mod trash;
 
+pub use browse::FilesQuery;
 pub use console::{Console, ConsoleOutput};
 pub use events::EventStream;
 pub use machine::MachineRef;
@@ -55,7 +57,7 @@ use nestbox_model::{MachineId, Result};
 use nestbox_qemu::{Backend, QemuBackend};
 use nestbox_store::Library;
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use time::OffsetDateTime;
 
 /// The engine; cheap to clone.
@@ -78,6 +80,7 @@ pub(crate) struct Inner {
     started_at: OffsetDateTime,
     notices: RwLock<Vec<String>>,
     trash: tokio::sync::Mutex<()>,
+    disk_reader: OnceLock<nestbox_browse::Helper>,
     /// Held for reading while a machine is being made from a download, for writing while downloads are removed.
     making: tokio::sync::RwLock<()>,
 }
@@ -106,6 +109,7 @@ impl Engine {
             started_at: OffsetDateTime::now_utc(),
             notices: RwLock::new(notices),
             trash: tokio::sync::Mutex::default(),
+            disk_reader: OnceLock::new(),
             making: tokio::sync::RwLock::default(),
             library: RwLock::new(library),
             catalog,

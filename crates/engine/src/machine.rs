@@ -9,7 +9,7 @@ use nestbox_model::{
 };
 use nestbox_qemu::Session;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -28,6 +28,8 @@ pub(crate) struct Handle {
     /// Work in the background that waits for the lock or has it, and gives way.
     background: std::sync::Mutex<Vec<CancellationToken>>,
     gone: AtomicBool,
+    /// Who reads images of snapshots; while anybody does, none is changed or removed.
+    pub readers: AtomicUsize,
     cell: RwLock<Cell>,
 }
 
@@ -54,6 +56,7 @@ impl Handle {
             operation: Arc::default(),
             background: std::sync::Mutex::default(),
             gone: AtomicBool::new(false),
+            readers: AtomicUsize::new(0),
             cell: RwLock::new(Cell {
                 spec,
                 state,

@@ -4,6 +4,7 @@
 //! API shows. The words are those of `docs/vocabulary.md`.
 
 mod arch;
+mod browse;
 mod carry;
 mod disks;
 mod doctor;
@@ -22,6 +23,7 @@ mod template;
 pub mod units;
 
 pub use arch::{Accelerator, Arch, Firmware};
+pub use browse::{CopiedOut, CopyOutRequest, ENTRIES_MAX, FileEntry, FileKind, Listing, SkippedFile, Volume};
 pub use carry::{
     BackupInfo, BackupRequest, BackupRestoreStarted, ConvertRequest, ExportFile, ExportFormat, ExportPlan,
     ExportRequest, RestoreBackupRequest,

@@ -1,5 +1,6 @@
 //! All routes.
 
+mod files;
 mod library;
 mod lifecycle;
 mod machines;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .merge(described("lifecycle", lifecycle::routes()))
         .merge(described("snapshots", snapshots::routes()))
         .merge(described("timeline", timeline::routes()))
+        .merge(described("files", files::routes()))
         .merge(described("library", library::routes()))
         .merge(described("sockets", crate::sockets::routes()))
 }

@@ -1,5 +1,6 @@
 //! One function a command.
 
+mod browse;
 mod library;
 mod machines;
 mod making;
@@ -7,7 +8,7 @@ mod show;
 mod snapshots;
 mod timeline;
 
-use crate::args::{Cache, Cli, Command, Config, Jobs, Shell, Trash};
+use crate::args::{Cache, Cli, Command, Config, Disk, Jobs, Shell, Trash};
 use crate::output::Output;
 use crate::{console, service};
 use clap::CommandFactory;
@@ -69,6 +70,8 @@ async fn dispatch(command: Command, client: &Client, output: &Output) -> Result<
             library::empty_trash(client, yes, dry_run, output).await
         }
         Command::Snapshot(action) => snapshots::run(client, action, output).await,
+        Command::Disk(Disk::Browse(browse)) => browse::browse(client, browse, output).await,
+        Command::Disk(Disk::CopyOut(copy)) => browse::copy_out(client, copy, output).await,
         Command::Media(action) => machines::media(client, action, output).await,
         Command::Screenshot { machine, file } => machines::screenshot(client, &machine, &file, output).await,
         Command::Type { machine, text } => machines::type_text(client, &machine, &text, output).await,
