@@ -11,10 +11,11 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use nestbox_model::{
     ActivityEntry, CacheList, CachePruned, ChangeRequest, CloneRequest, CloneStarted, CommandShown,
-    Comparison, CreateRequest, DoctorReport, Error, ErrorBody, Event, ImportPlan, ImportRequest, Job,
-    JobStarted, LibraryReport, Logs, Machine, PortForward, Protocol, RestoreRequest, Restored, Result,
-    ServiceInfo, Snapshot, SnapshotList, SnapshotRequest, SnapshotTaken, SnapshotsDeleted, SpaceReport,
-    Stats, TakenTogether, Template, TogetherRequest, TrashEmptied, TrashEntry,
+    Comparison, ConvertRequest, CreateRequest, DoctorReport, Error, ErrorBody, Event, ExportPlan,
+    ExportRequest, ImportPlan, ImportRequest, Job, JobStarted, LibraryReport, Logs, Machine, PortForward,
+    Protocol, RestoreRequest, Restored, Result, ServiceInfo, Snapshot, SnapshotList, SnapshotRequest,
+    SnapshotTaken, SnapshotsDeleted, SpaceReport, Stats, TakenTogether, Template, TogetherRequest,
+    TrashEmptied, TrashEntry,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
@@ -485,6 +486,17 @@ impl Client {
     }
     pub async fn import(&self, request: &ImportRequest) -> Result<JobStarted> {
         self.post("/v1/import", to_value(request)).await
+    }
+    pub async fn convert(&self, request: &ConvertRequest) -> Result<Job> {
+        self.post("/v1/convert", to_value(request)).await
+    }
+    pub async fn export_plan(&self, machine: &str, request: &ExportRequest) -> Result<ExportPlan> {
+        self.post(&machine_path(machine, "/export?dry_run=true"), to_value(request))
+            .await
+    }
+    pub async fn export(&self, machine: &str, request: &ExportRequest) -> Result<Job> {
+        self.post(&machine_path(machine, "/export"), to_value(request))
+            .await
     }
     pub async fn jobs(&self) -> Result<Vec<Job>> {
         self.list("/v1/jobs", "jobs").await

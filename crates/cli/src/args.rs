@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+use crate::commands::carry::{ConvertArgs, ExportArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use nestbox_model::units::parse_size;
 use nestbox_model::{Arch, Error, Firmware, PortForward};
@@ -49,6 +50,8 @@ pub enum Command {
     Create(Box<Create>),
     /// Make a machine of a file: iso, qcow2 or raw, recognised by content
     Import(Import),
+    /// Write a machine for other programs: its disks (qcow2, raw, vmdk, vdi, vhdx) or all of it (ova, utm)
+    Export(ExportArgs),
     /// List machines
     List(List),
     /// Show one machine
@@ -480,6 +483,8 @@ pub enum Snapshot {
 
 #[derive(Debug, Subcommand)]
 pub enum Disk {
+    /// Make an image of another format of any disk image that can be imported
+    Convert(ConvertArgs),
     /// List files on a disk without starting the machine
     Browse(Browse),
     /// Copy files and folders out of a disk

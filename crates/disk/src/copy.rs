@@ -57,6 +57,15 @@ impl SourceState {
             inode: facts.ino(),
         })
     }
+    /// Errors if the name does not mean this file any more.
+    pub(crate) fn check_name(&self, path: &Path) -> Result<()> {
+        let now = std::fs::symlink_metadata(path).map_err(|_| changed())?;
+        if (now.dev(), now.ino()) == (self.device, self.inode) {
+            Ok(())
+        } else {
+            Err(changed())
+        }
+    }
     /// Errors if the file is not what it was.
     pub(crate) fn check(&self, file: &File) -> Result<()> {
         let now = Self::of(file).map_err(|error| crate::source::unreadable(&error))?;

@@ -8,6 +8,7 @@
 //! * `detect`: what a file is. A format is one file and one line in `detect::DETECTORS`.
 //! * `foreign`: disks of other programs (vmdk, vdi, vhd, vhdx). `packed`: what is compressed. `bundle`: whole machines.
 //! * [`inspect`] → [`Inspection::plan`] → [`import_disk`], [`import_disks`] or [`unpack_medium`].
+//! * [`export`]: images and whole machines for other programs.
 //! * A system to guess is one line in `systems::SYSTEMS`.
 
 mod beside;
@@ -16,6 +17,7 @@ mod bundle;
 mod chain;
 mod copy;
 mod detect;
+pub mod export;
 mod fat;
 mod foreign;
 #[cfg(test)]

@@ -158,9 +158,22 @@ pub(crate) struct Limits {
     pub time: Duration,
 }
 
+/// Gets what part of the work is done, 0 to 1, where the tool was told to print that (`-p`).
+pub(crate) type Report<'a> = &'a (dyn Fn(f64) + Send + Sync);
+
 /// Runs the tool on `image`; anything but exit status 0 is an error.
 pub(crate) async fn run(arguments: &[&OsStr], image: &Path, limits: Limits) -> Result<()> {
-    let output = run_limited(arguments, image, limits).await?;
+    run_reporting(arguments, image, limits, &|_| ()).await
+}
+
+/// As [`run`], and reports how far it is.
+pub(crate) async fn run_reporting(
+    arguments: &[&OsStr],
+    image: &Path,
+    limits: Limits,
+    report: Report<'_>,
+) -> Result<()> {
+    let output = run_limited(arguments, image, limits, report).await?;
     if output.code == 0 {
         Ok(())
     } else {
@@ -172,23 +185,46 @@ async fn qemu_img(arguments: &[&OsStr], image: &Path, limit: Duration) -> Result
     let file = fs::metadata(image)
         .map_or(0, |facts| facts.len())
         .saturating_add(GROWTH_MAX);
-    run_limited(arguments, image, Limits { file, time: limit }).await
+    run_limited(arguments, image, Limits { file, time: limit }, &|_| ()).await
 }
 
-async fn run_limited(arguments: &[&OsStr], image: &Path, limits: Limits) -> Result<Output> {
-    let first = run_once(arguments, image, limits).await?;
+async fn run_limited(
+    arguments: &[&OsStr],
+    image: &Path,
+    limits: Limits,
+    report: Report<'_>,
+) -> Result<Output> {
+    let first = run_once(arguments, image, limits, report).await?;
     // It has too few resources for a thread now and then; that is not the image's fault.
     if first.code != 0
         && first
             .stderr
             .contains("qemu_thread_create: Resource temporarily unavailable")
     {
-        return run_once(arguments, image, limits).await;
+        return run_once(arguments, image, limits, report).await;
     }
     Ok(first)
 }
 
-async fn run_once(arguments: &[&OsStr], image: &Path, limits: Limits) -> Result<Output> {
+/// Reads what the tool prints, and reports the last `(12.34/100%)` of each piece.
+async fn read_reporting(mut out: impl tokio::io::AsyncRead + Unpin, into: &mut Vec<u8>, report: Report<'_>) {
+    let mut piece = [0; 4096];
+    while let Ok(length) = out.read(&mut piece).await {
+        if length == 0 {
+            return;
+        }
+        let text = String::from_utf8_lossy(&piece[..length]);
+        let told = text
+            .rsplit_once("/100%)")
+            .and_then(|(before, _)| before.rsplit_once('('));
+        if let Some(percent) = told.and_then(|(_, number)| number.trim().parse::<f64>().ok()) {
+            report((percent / 100.0).clamp(0.0, 1.0));
+        }
+        into.extend_from_slice(&piece[..length]);
+    }
+}
+
+async fn run_once(arguments: &[&OsStr], image: &Path, limits: Limits, report: Report<'_>) -> Result<Output> {
     let Limits {
         file: file_max,
         time: limit,
@@ -248,7 +284,7 @@ async fn run_once(arguments: &[&OsStr], image: &Path, limits: Limits) -> Result<
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let read_out = async {
             if let Some(out) = out {
-                let _ = out.take(OUTPUT_MAX).read_to_end(&mut stdout).await;
+                read_reporting(out.take(OUTPUT_MAX), &mut stdout, report).await;
             }
         };
         let read_err = async {

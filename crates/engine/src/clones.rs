@@ -94,10 +94,17 @@ impl Engine {
             .collect()
     }
 
-    /// Images in the machine's folder that files of other machines name as what they stand on, and who does.
+    /// Images in the machine's folder that files of other machines name as what they stand on, or that a job reads, and
+    /// who does.
     pub(crate) fn images_needed_elsewhere(&self, machine: &MachineId) -> Result<HashMap<PathBuf, String>> {
         let folder = self.folder(machine);
-        let mut needed = HashMap::new();
+        let mut needed: HashMap<PathBuf, String> = self
+            .0
+            .readings
+            .of(machine)
+            .into_iter()
+            .map(|path| (path, "a job that reads it".to_owned()))
+            .collect();
         if self
             .handle_by_id(machine)
             .is_some_and(|handle| handle.readers.load(Ordering::Acquire) > 0)

@@ -75,8 +75,12 @@ impl Engine {
                 need(folder.nvram_image(name), None)?;
             }
         }
+        // What a job reads is told with all that it stands on.
+        let read = self.0.readings.of(&spec.id);
         for path in self.images_needed_elsewhere(&spec.id)?.into_keys() {
-            need(path, None)?;
+            if !read.contains(&path) {
+                need(path, None)?;
+            }
         }
         for record in &living {
             for disk in &record.disks {
@@ -92,6 +96,7 @@ impl Engine {
                 need(folder.nvram_image(name), None)?;
             }
         }
+        needed.extend(read);
         let needed: HashSet<_> = needed.iter().map(|path| canonical(path)).collect();
         let mut unneeded = Vec::new();
         for name in candidates {

@@ -244,7 +244,7 @@ impl Engine {
     }
 }
 
-async fn inspect(path: &str) -> Result<Inspection> {
+pub(crate) async fn inspect(path: &str) -> Result<Inspection> {
     let file = PathBuf::from(path);
     tokio::task::spawn_blocking(move || nestbox_disk::inspect(&file))
         .await

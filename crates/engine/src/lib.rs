@@ -10,6 +10,7 @@
 mod auto;
 mod browse;
 mod cache;
+mod carry;
 mod changes;
 mod check;
 mod clone;
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     disk_reader: OnceLock<nestbox_browse::Helper>,
     /// Held for reading while a machine is being made from a download, for writing while downloads are removed.
     making: tokio::sync::RwLock<()>,
+    /// Images that jobs read just now.
+    readings: carry::Readings,
 }
 
 impl Engine {
@@ -111,6 +114,7 @@ impl Engine {
             trash: tokio::sync::Mutex::default(),
             disk_reader: OnceLock::new(),
             making: tokio::sync::RwLock::default(),
+            readings: carry::Readings::default(),
             library: RwLock::new(library),
             catalog,
             layout,

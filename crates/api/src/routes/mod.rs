@@ -1,5 +1,6 @@
 //! All routes.
 
+mod carry;
 mod files;
 mod library;
 mod lifecycle;
@@ -47,6 +48,7 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .merge(described("snapshots", snapshots::routes()))
         .merge(described("timeline", timeline::routes()))
         .merge(described("files", files::routes()))
+        .merge(described("carry", carry::routes()))
         .merge(described("library", library::routes()))
         .merge(described("sockets", crate::sockets::routes()))
 }

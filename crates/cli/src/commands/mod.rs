@@ -1,6 +1,7 @@
 //! One function a command.
 
 mod browse;
+pub mod carry;
 mod library;
 mod machines;
 mod making;
@@ -34,6 +35,8 @@ async fn dispatch(command: Command, client: &Client, output: &Output) -> Result<
         Command::Doctor { refresh } => library::doctor(client, refresh, output).await,
         Command::Template(action) => show::template(client, action, output).await,
         Command::Create(create) => making::create(client, *create, output).await,
+        Command::Export(export) => carry::export(client, export, output).await,
+        Command::Disk(Disk::Convert(convert)) => carry::convert(client, convert, output).await,
         Command::Import(import) => making::import(client, import, output).await,
         Command::List(list) => show::list(client, &list, output).await,
         Command::Show { machine, command } => show::machine(client, &machine, command, output).await,

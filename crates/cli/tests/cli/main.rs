@@ -6,6 +6,7 @@ mod browser;
 mod common;
 mod crashes;
 mod downloads;
+mod exporting;
 #[cfg(target_os = "linux")]
 mod farewell;
 mod hostile;

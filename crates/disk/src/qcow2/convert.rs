@@ -1,4 +1,4 @@
-//! Writes a disk of any other format into a new qcow2 file: what is there and not zero, one cluster after the other.
+//! Writes a disk of any other format into a new qcow2 (or raw) file: what is there and not zero, one cluster after the other.
 //! One pass, no tool, and the result is compact.
 //!
 //! The file: header, data clusters, L2 tables, L1 table, reference count table and blocks, in this order. The header is
@@ -15,6 +15,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, ErrorKind},
+    ops::Range,
     os::unix::fs::FileExt,
     path::Path,
 };
@@ -31,16 +32,48 @@ pub(crate) fn disk_to_qcow2(
     out_path: &Path,
     control: &Control,
 ) -> Result<u64> {
-    let failed = |error: &io::Error| Error::io("write the machine's disk", out_path, error);
     let mut writer = Writer {
         out,
         next: 1,
         tables: BTreeMap::new(),
     };
+    each_run(disk, out_path, control, &mut |cluster, run| {
+        writer.data(cluster, run)
+    })?;
+    writer
+        .finish(disk.length().next_multiple_of(512))
+        .map_err(|error| failed(out_path, &error))
+}
+
+/// Writes `disk` into `out`, which must be empty, byte for byte; zeros become holes. Returns the capacity.
+pub(crate) fn disk_to_raw(disk: &dyn Source, out: &File, out_path: &Path, control: &Control) -> Result<u64> {
+    let capacity = disk.length().next_multiple_of(512);
+    out.set_len(capacity).map_err(|error| failed(out_path, &error))?;
+    each_run(disk, out_path, control, &mut |cluster, run| {
+        let at = cluster * CLUSTER;
+        // The last cluster may reach behind the disk's end.
+        let room = (run.len() as u64).min(capacity - at) as usize;
+        out.write_all_at(&run[..room], at)
+    })?;
+    Ok(capacity)
+}
+
+fn failed(path: &Path, error: &io::Error) -> Error {
+    Error::io("write the disk", path, error)
+}
+
+/// Gives `write` each run of whole clusters that are not all zeros, and the number of its first cluster. Watches the
+/// free space around `out_path`.
+fn each_run(
+    disk: &dyn Source,
+    out_path: &Path,
+    control: &Control,
+    write: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>,
+) -> Result<()> {
     let length = disk.length();
     control.add_total(length);
     let folder = out_path.parent().unwrap_or(Path::new("/"));
-    let mut next_look = SPACE_EVERY;
+    let (mut written, mut next_look) = (0u64, SPACE_EVERY);
     let mut buffer = vec![0; CHUNK as usize];
     let mut at = 0;
     while at < length {
@@ -57,24 +90,36 @@ pub(crate) fn disk_to_qcow2(
         let piece = &mut buffer[..room.next_multiple_of(CLUSTER) as usize];
         read(disk, at, &mut piece[..room as usize])?;
         piece[room as usize..].fill(0);
-        for (index, cluster) in piece.chunks_exact(CLUSTER as usize).enumerate() {
-            if !is_zero(cluster) {
-                writer
-                    .data(at / CLUSTER + index as u64, cluster)
-                    .map_err(|error| failed(&error))?;
-            }
+        for run in runs(piece) {
+            write((at + run.start as u64) / CLUSTER, &piece[run.clone()])
+                .map_err(|error| failed(out_path, &error))?;
+            written += run.len() as u64;
         }
-        if writer.next * CLUSTER >= next_look {
+        if written >= next_look {
             work::need_space(folder, SPACE_EVERY)?;
-            next_look = writer.next * CLUSTER + SPACE_EVERY;
+            next_look = written + SPACE_EVERY;
         }
         control.advance(room);
         at += room;
     }
-    disk.check_unchanged()?;
-    writer
-        .finish(length.next_multiple_of(512))
-        .map_err(|error| failed(&error))
+    disk.check_unchanged()
+}
+
+/// Ranges of whole clusters with data, as long as they can be.
+fn runs(piece: &[u8]) -> Vec<Range<usize>> {
+    let mut out: Vec<Range<usize>> = Vec::new();
+    for (index, cluster) in piece.chunks_exact(CLUSTER as usize).enumerate() {
+        if is_zero(cluster) {
+            continue;
+        }
+        let start = index * CLUSTER as usize;
+        let end = start + CLUSTER as usize;
+        match out.last_mut() {
+            Some(run) if run.end == start => run.end = end,
+            _ => out.push(start..end),
+        }
+    }
+    out
 }
 
 /// Reads all of `piece`. What can't be decoded is damage; an end that comes too early is a change, since the length
@@ -106,14 +151,17 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn data(&mut self, guest_cluster: u64, data: &[u8]) -> io::Result<()> {
+    /// Clusters of the guest, one after the other.
+    fn data(&mut self, first: u64, data: &[u8]) -> io::Result<()> {
         self.out.write_all_at(data, self.next * CLUSTER)?;
-        let table = self
-            .tables
-            .entry(guest_cluster / L2_ENTRIES)
-            .or_insert_with(|| vec![0; L2_ENTRIES as usize]);
-        table[(guest_cluster % L2_ENTRIES) as usize] = (self.next * CLUSTER) | COPIED;
-        self.next += 1;
+        for guest_cluster in first..first + data.len() as u64 / CLUSTER {
+            let table = self
+                .tables
+                .entry(guest_cluster / L2_ENTRIES)
+                .or_insert_with(|| vec![0; L2_ENTRIES as usize]);
+            table[(guest_cluster % L2_ENTRIES) as usize] = (self.next * CLUSTER) | COPIED;
+            self.next += 1;
+        }
         Ok(())
     }
 
