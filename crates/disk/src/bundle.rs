@@ -24,7 +24,7 @@ use crate::{
     work::Control,
 };
 use nestbox_model::{
-    Arch, Error, Firmware, ImportItem, ImportNic, ImportShare, PortForward, Recognised, Result,
+    Arch, DiskBus, Error, Firmware, ImportItem, ImportNic, ImportShare, PortForward, Recognised, Result,
 };
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
@@ -62,6 +62,10 @@ pub struct BundleFacts {
     pub cpus: Option<u32>,
     /// Bytes.
     pub memory: Option<u64>,
+    /// The disks' controllers, in the disks' order, where they are told.
+    pub buses: Vec<Option<DiskBus>>,
+    /// The guest's clock is local time; `None` if that is not told.
+    pub clock_local: Option<bool>,
     /// NICs.
     pub nics: Vec<ImportNic>,
     /// Port forwards.

@@ -1,12 +1,13 @@
 //! What an import would do: pure conclusions from an [`Inspection`].
 
+mod controllers;
 mod items;
 
 use crate::{
     BootFacts, BundleFacts, Facts, Inspection, PackedFacts, inspect, qcow2::printable, raw::DiskFacts,
     systems,
 };
-use nestbox_model::{Arch, Firmware, ImportDisk, ImportPlan, Recognised, Result, validate_name};
+use nestbox_model::{Arch, DiskBus, Firmware, ImportDisk, ImportPlan, Recognised, Result, validate_name};
 use std::path::Path;
 
 /// What importing `path` would do, with proposals for the machine. `arch` overrides the guess.
@@ -52,7 +53,23 @@ impl Inspection {
             Facts::Bundle(_) => (self.capacity(), self.disks.iter().map(Self::stored).sum()),
             _ => (self.capacity(), self.allocated.min(self.length)),
         };
-        let items = items::items(self, system, &mut warnings);
+        let mut items = items::items(self, system, &mut warnings);
+        let mut disks = self.as_disks();
+        let windows = told.is_some_and(|word| word.to_ascii_lowercase().contains("windows"))
+            || system.glyph == systems::WINDOWS_GLYPH
+            || self.disk_facts().is_some_and(looks_like_windows);
+        let buses = machine
+            .map(|machine| machine.buses.as_slice())
+            .unwrap_or_default();
+        controllers::settle(&mut disks, buses, arch, windows, &mut items);
+        let clock_local = machine.and_then(|machine| machine.clock_local).unwrap_or(windows);
+        if clock_local {
+            items.push(items::item(
+                "The clock shows the local time",
+                nestbox_model::ItemFate::Kept,
+                None,
+            ));
+        }
         ImportPlan {
             path: self.path.to_string_lossy().into_owned(),
             recognised: self.recognised,
@@ -83,7 +100,7 @@ impl Inspection {
                 Facts::Packed(packed) => Some(packed.inside),
                 _ => None,
             },
-            disks: self.as_disks(),
+            disks,
             nics: machine.map(|machine| machine.nics.clone()).unwrap_or_default(),
             ports: machine.map(|machine| machine.ports.clone()).unwrap_or_default(),
             shares: machine.map(|machine| machine.shares.clone()).unwrap_or_default(),
@@ -94,6 +111,8 @@ impl Inspection {
                 .and_then(|machine| machine.medium.as_ref())
                 .map(|path| path.to_string_lossy().into_owned()),
             notes: machine.and_then(|machine| machine.notes.clone()),
+            clock_local,
+            new_disk_bus: controllers::for_new(arch, windows),
         }
     }
 
@@ -123,6 +142,7 @@ impl Inspection {
             capacity: self.capacity(),
             size: self.stored(),
             partitions: self.partitions(),
+            bus: DiskBus::default(),
         }]
     }
 
@@ -283,7 +303,14 @@ fn unjudged(name: &str) -> ImportDisk {
         capacity: 0,
         size: 0,
         partitions: Vec::new(),
+        bus: DiskBus::default(),
     }
+}
+
+/// A disk that Windows put its partitions on, or an old one whose NTFS is started by a BIOS.
+fn looks_like_windows(disk: &DiskFacts) -> bool {
+    let has = |word: &str| disk.words.iter().any(|words| words.contains(word));
+    has("Microsoft reserved") || (disk.boot.bios && has("NTFS") && !has("Linux"))
 }
 
 /// Ends of file names that are no part of a machine's name.

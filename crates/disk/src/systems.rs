@@ -41,6 +41,9 @@ const fn system(
     }
 }
 
+/// Glyph of all Windows systems.
+pub(crate) const WINDOWS_GLYPH: &str = "Wi";
+
 /// When nothing is known.
 pub(crate) const UNKNOWN: System = system(&[], "", "VM", 2048, 20, 2);
 

@@ -10,8 +10,8 @@ use crate::{Engine, files};
 use nestbox_disk::{Imported, Inspection};
 use nestbox_model::units::MIB;
 use nestbox_model::{
-    Arch, DiskSpec, Error, FileAction, ImportNic, ImportPlan, ImportRequest, JobKind, JobStarted, LinkState,
-    MachineSpec, MediumSpec, NicSpec, Recognised, Result, StepState,
+    Arch, DiskSpec, Error, FileAction, ImportDisk, ImportNic, ImportPlan, ImportRequest, JobKind, JobStarted,
+    LinkState, MachineSpec, MediumSpec, NicSpec, Recognised, Result, StepState,
 };
 use nestbox_store::JournalId;
 pub(crate) use settle::Settled;
@@ -70,7 +70,7 @@ impl Engine {
         {
             return Err(shrinking(first.capacity));
         }
-        spec.disks = plan.disks.iter().map(|disk| new_disk(disk.capacity)).collect();
+        spec.disks = plan.disks.iter().map(imported_disk).collect();
         if request.action == FileAction::Link
             && let Some(first) = spec.disks.first_mut()
         {
@@ -91,7 +91,10 @@ impl Engine {
         kind: JobKind,
     ) -> Result<JobStarted> {
         let packed = plan.inside.is_some();
-        let disk = new_disk(capacity);
+        let disk = DiskSpec {
+            bus: plan.new_disk_bus,
+            ..new_disk(capacity)
+        };
         let folder = self.folder(&spec.id);
         let medium = if packed {
             folder.path().join(OWN_MEDIUM)
@@ -291,12 +294,20 @@ fn shrinking(image: u64) -> Error {
 /// What a description said of its machine; a lone disk says nothing, and its machine gets what new machines get.
 fn take_over(spec: &mut MachineSpec, plan: &ImportPlan) {
     spec.system.clone_from(&plan.system);
+    spec.clock_local = plan.clock_local;
     spec.notes = plan.notes.clone().unwrap_or_default();
     spec.medium = plan.medium.clone().map(|path| MediumSpec { path });
     // A machine without a network stays without; inside of what is compressed, none may just not be told yet.
     if plan.recognised.is_bundle() || !plan.nics.is_empty() {
         spec.nics = plan.nics.iter().map(nic).collect();
         spec.ports.clone_from(&plan.ports);
+    }
+}
+
+fn imported_disk(told: &ImportDisk) -> DiskSpec {
+    DiskSpec {
+        bus: told.bus,
+        ..new_disk(told.capacity)
     }
 }
 

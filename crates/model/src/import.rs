@@ -1,6 +1,6 @@
 //! Import: what a file is, and what would become of it.
 
-use crate::{Arch, Firmware, PortForward};
+use crate::{Arch, DiskBus, Firmware, PortForward};
 use serde::{Deserialize, Serialize};
 
 /// What a file was recognised as, by content.
@@ -170,6 +170,12 @@ pub struct ImportPlan {
     /// The machine's notes, as text.
     #[serde(default)]
     pub notes: Option<String>,
+    /// The guest's clock is local time, not UTC.
+    #[serde(default)]
+    pub clock_local: bool,
+    /// Controller of the new disk that a machine of an ISO gets: one that its system knows.
+    #[serde(default)]
+    pub new_disk_bus: DiskBus,
 }
 
 /// A disk of an import.
@@ -187,6 +193,9 @@ pub struct ImportDisk {
     pub size: u64,
     /// Partition table and partitions in words, where there are.
     pub partitions: Vec<String>,
+    /// The controller it gets: the one it had, or one that its system knows.
+    #[serde(default)]
+    pub bus: DiskBus,
 }
 
 /// A NIC of an import.

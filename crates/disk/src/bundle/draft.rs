@@ -10,7 +10,8 @@ use crate::{
     refuse,
 };
 use nestbox_model::{
-    Arch, Error, Firmware, ImportItem, ImportNic, ImportShare, ItemFate, PortForward, Protocol, Result,
+    Arch, DiskBus, Error, Firmware, ImportItem, ImportNic, ImportShare, ItemFate, PortForward, Protocol,
+    Result,
     units::{MIB, TIB, format_size},
     validate_name,
 };
@@ -33,6 +34,8 @@ pub(super) struct Draft<'a> {
     names: HashSet<String>,
     /// The disks can't be reached yet.
     unjudged: bool,
+    /// Of the disks that come next.
+    bus: Option<DiskBus>,
 }
 
 impl<'a> Draft<'a> {
@@ -46,6 +49,7 @@ impl<'a> Draft<'a> {
             disks: Vec::new(),
             names: HashSet::new(),
             unjudged: false,
+            bus: None,
         }
     }
 
@@ -71,6 +75,15 @@ impl<'a> Draft<'a> {
     }
     pub(super) fn dropped(&mut self, what: impl Into<String>, why: &str) {
         self.note(what.into(), ItemFate::Dropped, Some(why));
+    }
+
+    /// The controller of the disks that come next; `None` if it is not told.
+    pub(super) fn on(&mut self, bus: Option<DiskBus>) {
+        self.bus = bus;
+    }
+
+    pub(super) fn clock(&mut self, local: bool) {
+        self.facts.clock_local = Some(local);
     }
 
     pub(super) fn name(&mut self, text: &str) {
@@ -275,6 +288,7 @@ impl<'a> Draft<'a> {
         }
         if self.unjudged {
             self.facts.unjudged.push(printable(path));
+            self.facts.buses.push(self.bus);
             return Ok(());
         }
         let inspection = self.inspect(path)?;
@@ -292,6 +306,7 @@ impl<'a> Draft<'a> {
             _ => {
                 self.kept(format!("The disk “{}”: all data, byte for byte", printable(path)));
                 self.disks.push(inspection);
+                self.facts.buses.push(self.bus);
             }
         }
         Ok(())

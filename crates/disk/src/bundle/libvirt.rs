@@ -12,7 +12,7 @@ use crate::{
     qcow2::printable,
     source::OpenFile,
 };
-use nestbox_model::{Firmware, Recognised, Result};
+use nestbox_model::{DiskBus, Firmware, Recognised, Result};
 use roxmltree::Node;
 
 pub(crate) const DETECTOR: Detector = Detector {
@@ -60,6 +60,9 @@ fn read_system(domain: &Node, draft: &mut Draft) -> Result<()> {
     }
     if let Some(memory) = domain.only("memory")? {
         draft.memory(size(&memory));
+    }
+    if let Some(offset) = domain.first("clock").and_then(|clock| clock.key("offset")) {
+        draft.clock(offset == "localtime");
     }
     let Some(os) = domain.only("os")? else {
         return Ok(());
@@ -157,6 +160,15 @@ fn read_device(device: &Node, draft: &mut Draft) -> Result<()> {
 fn read_disk(disk: &Node, kind: &str, draft: &mut Draft) -> Result<()> {
     let source = disk.first("source");
     let words = |key: &str| source.and_then(|source| source.key(key)).unwrap_or_default();
+    let bus = disk.first("target").and_then(|target| target.key("bus"));
+    draft.on(bus.and_then(|bus| match bus {
+        "virtio" => Some(DiskBus::Virtio),
+        "scsi" => Some(DiskBus::Scsi),
+        "ide" | "sata" => Some(DiskBus::Sata),
+        "nvme" => Some(DiskBus::Nvme),
+        "usb" => Some(DiskBus::Usb),
+        _ => None,
+    }));
     if disk.key("device") == Some("floppy") {
         draft.dropped("The floppy drive", "machines here have none");
         return Ok(());

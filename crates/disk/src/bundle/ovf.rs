@@ -16,7 +16,7 @@ use crate::{
     refuse,
     source::{OpenFile, Source},
 };
-use nestbox_model::{Error, Firmware, Recognised, Result};
+use nestbox_model::{DiskBus, Error, Firmware, Recognised, Result};
 use percent_encoding::percent_decode_str;
 use roxmltree::Node;
 use std::collections::BTreeMap;
@@ -81,12 +81,15 @@ pub(super) fn read(bytes: &[u8], beside: &dyn Beside, draft: &mut Draft) -> Resu
         .first("VirtualHardwareSection")
         .ok_or_else(|| invalid("it has no hardware"))?;
     read_firmware(&system, &hardware, draft);
+    let controllers = controllers(&hardware);
     let mut left: Vec<&str> = disks.keys().copied().collect();
     for item in hardware.children().filter(Node::is_element) {
         if matches!(
             item.tag_name().name(),
             "Item" | "StorageItem" | "EthernetPortItem"
         ) {
+            let parent = item.words("Parent").and_then(|parent| controllers.get(parent));
+            draft.on(parent.copied());
             read_item(&item, &disks, &mut left, draft)?;
         }
     }
@@ -105,6 +108,27 @@ pub(super) fn read(bytes: &[u8], beside: &dyn Beside, draft: &mut Draft) -> Resu
         }
     }
     Ok(())
+}
+
+/// What stands here for each storage controller, by its instance id. Numbers are CIM's resource types.
+fn controllers<'a>(hardware: &Node<'a, '_>) -> BTreeMap<&'a str, DiskBus> {
+    let items = hardware.children().filter(Node::is_element);
+    items
+        .filter_map(|item| {
+            let kind = item.words("ResourceSubType").unwrap_or_default();
+            let kind = kind.to_ascii_lowercase();
+            let bus = match item.words("ResourceType")? {
+                "6" if kind.contains("virtio") => DiskBus::Scsi,
+                // Of VMware's and VirtualBox's SCSI controllers there is none here.
+                "5" | "6" => DiskBus::Sata,
+                "20" if kind.contains("nvme") => DiskBus::Nvme,
+                "20" if kind.contains("virtio") => DiskBus::Scsi,
+                "20" => DiskBus::Sata,
+                _ => return None,
+            };
+            Some((item.words("InstanceID")?, bus))
+        })
+        .collect()
 }
 
 /// Paths by ids.

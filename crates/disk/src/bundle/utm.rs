@@ -12,7 +12,7 @@ use crate::{
     refuse,
     source::{OpenFile, Source, piece},
 };
-use nestbox_model::{Error, Firmware, Result, units::MIB};
+use nestbox_model::{DiskBus, Error, Firmware, Result, units::MIB};
 use plist::{Dictionary, Value};
 use std::io::Cursor;
 
@@ -193,6 +193,9 @@ fn read_system(system: Settings, memory: &str, draft: &mut Draft) -> Result<()> 
 }
 
 fn read_qemu(qemu: Settings, draft: &mut Draft) {
+    if let Some(local) = qemu.yes("RTCLocalTime") {
+        draft.clock(local);
+    }
     if let Some(uefi) = qemu.yes("UEFIBoot") {
         draft.firmware(if uefi { Firmware::Uefi } else { Firmware::Bios });
     }
@@ -216,6 +219,13 @@ fn read_drive(drive: Settings, index: usize, draft: &mut Draft) -> Result<()> {
     for key in ["Interface", "ImageType", "Identifier"] {
         plain_word(drive.words(key).unwrap_or_default())?;
     }
+    draft.on(match drive.words("Interface").unwrap_or_default() {
+        "VirtIO" => Some(DiskBus::Virtio),
+        "NVMe" => Some(DiskBus::Nvme),
+        "USB" => Some(DiskBus::Usb),
+        "IDE" | "SCSI" => Some(DiskBus::Sata),
+        _ => None,
+    });
     let kind = drive.words("ImageType").unwrap_or("Disk");
     let Some(name) = drive.words("ImageName").filter(|name| !name.is_empty()) else {
         if kind == "CD" {

@@ -14,7 +14,7 @@ use crate::{
     refuse,
     source::OpenFile,
 };
-use nestbox_model::{Arch, Firmware, Recognised, Result, units::MIB};
+use nestbox_model::{Arch, DiskBus, Firmware, Recognised, Result, units::MIB};
 use roxmltree::Node;
 use std::collections::BTreeMap;
 
@@ -86,6 +86,13 @@ fn read_system(machine: &Node, hardware: &Node, draft: &mut Draft) {
                 .and_then(|size| size.checked_mul(MIB)),
         );
     }
+    let clock = [*hardware, *machine].iter().find_map(|node| {
+        let rtc = node.first("RTC")?;
+        rtc.key("localOrUTC").map(|word| word == "local")
+    });
+    if let Some(local) = clock {
+        draft.clock(local);
+    }
     let efi = hardware
         .first("Firmware")
         .and_then(|firmware| firmware.key("type"));
@@ -132,10 +139,15 @@ fn read_media(machine: &Node, hardware: &Node, draft: &mut Draft) -> Result<()> 
     let Some(controllers) = controllers else {
         return Ok(());
     };
-    for device in controllers
-        .all("StorageController")
-        .flat_map(|c| c.all("AttachedDevice").collect::<Vec<_>>())
-    {
+    let devices = controllers.all("StorageController").flat_map(|controller| {
+        let bus = controller.key("type").and_then(bus_of);
+        controller
+            .all("AttachedDevice")
+            .map(move |device| (bus, device))
+            .collect::<Vec<_>>()
+    });
+    for (bus, device) in devices {
+        draft.on(bus);
         let image = device.first("Image").and_then(|image| image.key("uuid"));
         let image = image.map(|id| {
             images
@@ -154,6 +166,18 @@ fn read_media(machine: &Node, hardware: &Node, draft: &mut Draft) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// What stands here for a controller of VirtualBox's.
+fn bus_of(kind: &str) -> Option<DiskBus> {
+    match kind {
+        // Of its SCSI controllers there is none here.
+        "AHCI" | "PIIX3" | "PIIX4" | "ICH6" | "LsiLogic" | "LsiLogicSas" | "BusLogic" => Some(DiskBus::Sata),
+        "NVMe" => Some(DiskBus::Nvme),
+        "VirtioSCSI" => Some(DiskBus::Scsi),
+        "USB" => Some(DiskBus::Usb),
+        _ => None,
+    }
 }
 
 fn read_disk(image: &Image, draft: &mut Draft) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::{
     refuse,
     source::OpenFile,
 };
-use nestbox_model::{Arch, Firmware, Recognised, Result, units::MIB};
+use nestbox_model::{Arch, DiskBus, Firmware, Recognised, Result, units::MIB};
 use std::collections::BTreeMap;
 
 pub(crate) const DETECTOR: Detector = Detector {
@@ -22,7 +22,13 @@ pub(crate) const DETECTOR: Detector = Detector {
     fate: Fate::Bundle(Recognised::Vmx, open),
 };
 
-const BUSES: [&str; 4] = ["scsi", "sata", "nvme", "ide"];
+/// Buses of drives, and what stands for each here: of VMware's SCSI controllers there is none.
+const BUSES: [(&str, DiskBus); 4] = [
+    ("scsi", DiskBus::Sata),
+    ("sata", DiskBus::Sata),
+    ("nvme", DiskBus::Nvme),
+    ("ide", DiskBus::Sata),
+];
 /// Controllers of a bus, devices of a controller, and devices of other kinds.
 const CONTROLLERS_MAX: u32 = 4;
 const DEVICES_MAX: u32 = 64;
@@ -40,7 +46,8 @@ pub(crate) fn open(file: &OpenFile, beside: &dyn Beside) -> Result<Bundle> {
     }
     let mut draft = Draft::new("machine of VMware", beside);
     read_system(&values, &mut draft);
-    for bus in BUSES {
+    for (bus, kept_as) in BUSES {
+        draft.on(Some(kept_as));
         for controller in 0..CONTROLLERS_MAX {
             for device in 0..DEVICES_MAX {
                 read_drive(&values, &format!("{bus}{controller}:{device}"), &mut draft)?;
@@ -122,6 +129,8 @@ fn read_system(values: &Values, draft: &mut Draft) {
     draft.notes(get(values, "annotation").unwrap_or_default());
     if let Some(system) = get(values, "guestos") {
         draft.facts.system = Some(printable(system));
+        // VMware's clocks show Windows the local time, others UTC.
+        draft.clock(system.to_ascii_lowercase().contains("windows"));
         let arm = system.to_ascii_lowercase().starts_with("arm");
         draft.facts.arch = Some(if arm { Arch::Aarch64 } else { Arch::X86_64 });
     }

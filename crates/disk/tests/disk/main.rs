@@ -4,6 +4,7 @@
 
 mod bundles;
 mod chains;
+mod controllers;
 mod copying;
 mod creating;
 mod foreign;

@@ -172,6 +172,8 @@ mod tests {
             snapshots: Vec::new(),
             medium: None,
             notes: None,
+            clock_local: false,
+            new_disk_bus: Default::default(),
         }
     }
 
