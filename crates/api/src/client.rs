@@ -1,5 +1,6 @@
 //! The client: one request, one connection, over the service's unix socket.
 
+mod disks;
 mod files;
 
 pub use files::FilesRequest;

@@ -1,10 +1,14 @@
 //! The words of the command line.
 
-use crate::commands::carry::{ConvertArgs, ExportArgs};
+mod disk;
+
+use crate::commands::carry::ExportArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use nestbox_model::units::parse_size;
 use nestbox_model::{Arch, Error, Firmware, PortForward};
 use std::path::PathBuf;
+
+pub use disk::{AddDisk, DiskCommand};
 
 fn size(text: &str) -> Result<u64, Error> {
     parse_size(text)
@@ -120,9 +124,9 @@ pub enum Command {
     /// Snapshots
     #[command(subcommand)]
     Snapshot(Snapshot),
-    /// Disks of machines
+    /// Disks
     #[command(subcommand)]
-    Disk(Disk),
+    Disk(DiskCommand),
     /// The CD/DVD drive
     #[command(subcommand)]
     Media(Media),
@@ -479,16 +483,6 @@ pub enum Snapshot {
         #[arg(long)]
         dry_run: bool,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Disk {
-    /// Make an image of another format of any disk image that can be imported
-    Convert(ConvertArgs),
-    /// List files on a disk without starting the machine
-    Browse(Browse),
-    /// Copy files and folders out of a disk
-    CopyOut(CopyOut),
 }
 
 #[derive(Debug, Args)]

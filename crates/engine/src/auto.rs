@@ -25,6 +25,7 @@ impl Engine {
                 let Some(inner) = inner.upgrade() else { return };
                 let engine = Self(inner);
                 engine.run_schedule(OffsetDateTime::now_utc()).await;
+                engine.empty_old_bins(OffsetDateTime::now_utc()).await;
                 engine.pack_when_quiet().await;
             }
         });

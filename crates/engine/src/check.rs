@@ -84,7 +84,8 @@ impl Engine {
             .iter()
             .filter(|record| !indexed.iter().any(|(row, _)| row.id == record.id))
             .map(|record| problem("snapshot-not-indexed", record, "is not in the library"));
-        let active = crate::take::images_of(spec);
+        let mut active = crate::take::images_of(spec);
+        active.extend(spec.detached.iter().map(|detached| detached.disk.image.clone()));
         let written_to = records
             .iter()
             .filter(|record| {
@@ -114,6 +115,10 @@ impl Engine {
         };
         for disk in &spec.disks {
             add(folder.disk_image(&disk.image), &present, disk.linked.clone());
+        }
+        let aside = format!("A detached disk of “{}”", spec.name);
+        for disk in spec.detached.iter().map(|detached| &detached.disk) {
+            add(folder.disk_image(&disk.image), &aside, disk.linked.clone());
         }
         if let Some(before) = &spec.disposable {
             for disk in &before.disks {

@@ -85,6 +85,10 @@ fn check_names(spec: &MachineSpec) -> Result<()> {
     let goes_back_to = disposable.flat_map(|d| d.disks.iter().map(|disk| &disk.image).chain(&d.nvram));
     let good = goes_back_to.into_iter().all(|name| is_plain_name(name))
         && spec.disks.iter().all(|disk| is_plain_name(&disk.image))
+        && spec
+            .detached
+            .iter()
+            .all(|detached| is_plain_name(&detached.disk.image))
         && spec.nvram.iter().all(|name| is_plain_name(name))
         && spec.seed.iter().all(|name| is_plain_name(name))
         && key.is_none_or(|path| !path.is_empty() && inside(path));

@@ -47,8 +47,10 @@ impl Engine {
             .filter(|r| !living.iter().any(|l| l.id == r.id) && !doomed.contains(&r.id));
         let living: Vec<&SnapshotRecord> = living.iter().copied().chain(unindexed).collect();
         let linked = |id: &DiskId| {
+            let detached = spec.detached.iter().map(|d| &d.disk);
             spec.disks
                 .iter()
+                .chain(detached)
                 .find(|d| d.id == *id)
                 .and_then(|d| d.linked.clone())
         };
@@ -63,6 +65,13 @@ impl Engine {
         };
         for disk in &spec.disks {
             need(folder.disk_image(&disk.image), disk.linked.clone())?;
+        }
+        for detached in &spec.detached {
+            let disk = &detached.disk;
+            if let Err(error) = need(folder.disk_image(&disk.image), disk.linked.clone()) {
+                tracing::warn!(%error, machine = %spec.id, "a detached disk can't be read, so no image is removed");
+                return Ok(Vec::new());
+            }
         }
         if let Some(name) = &spec.nvram {
             need(folder.nvram_image(name), None)?;

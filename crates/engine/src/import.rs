@@ -277,7 +277,7 @@ pub(crate) fn is_medium(plan: &ImportPlan) -> bool {
 
 /// Bytes that are needed for sure. A qcow2 may share its blocks or be renamed, and holes of what is compressed take no
 /// room: their copying watches the space itself.
-fn known_needs(plan: &ImportPlan, action: FileAction) -> u64 {
+pub(crate) fn known_needs(plan: &ImportPlan, action: FileAction) -> u64 {
     let sure = action != FileAction::Link && plan.recognised != Recognised::Qcow2 && plan.inside.is_none();
     if sure { plan.needs } else { 0 }
 }

@@ -20,6 +20,7 @@ mod console;
 mod create;
 mod deep;
 mod delete;
+mod disks;
 mod doctor;
 mod events;
 mod files;

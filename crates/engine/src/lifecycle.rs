@@ -5,7 +5,7 @@ use crate::{Engine, files, ports};
 use nestbox_accel::Choice;
 use nestbox_disk::ChainLink;
 use nestbox_model::{
-    Accelerator, AcceleratorChoice, Arch, CommandShown, Error, EventKind, Firmware, Logs, Machine,
+    Accelerator, AcceleratorChoice, Arch, CommandShown, DiskSpec, Error, EventKind, Firmware, Logs, Machine,
     MachineSpec, MachineState, Result,
 };
 use nestbox_qemu::{DiskPlan, ImageRef, MachinePlan, NicPlan, RunState, Session, SessionEvent, firmware};
@@ -229,7 +229,8 @@ impl Engine {
                 .collect()
         };
         let mut disks = Vec::new();
-        for disk in &spec.disks {
+        for (disk, number) in spec.disks.iter().zip(1..) {
+            check_linked(spec, disk, number)?;
             let chain = self.chain(&folder.disk_image(&disk.image), disk.linked.as_deref())?;
             disks.push(DiskPlan {
                 id: disk.id.clone(),
@@ -482,6 +483,28 @@ impl Engine {
                 .with_hint("Use auto, kvm, hvf, whpx or tcg.")
         })
     }
+}
+
+/// # Errors
+/// `linked-missing` where the user's file that a disk stands on is gone.
+fn check_linked(spec: &MachineSpec, disk: &DiskSpec, number: usize) -> Result<()> {
+    let Some(path) = disk.linked.as_deref().filter(|path| !Path::new(path).exists()) else {
+        return Ok(());
+    };
+    let name = shell_word(&spec.name);
+    Err(Error::not_found(
+        "linked-missing",
+        format!(
+            "The file that {} of “{}” stands on is not there any more: {path}",
+            crate::disks::disk_name(disk, number),
+            spec.name
+        ),
+    )
+    .with_hint(format!(
+        "Put it back where it was, or do without the disk: nestbox disk detach {name} {}",
+        disk.id.short()
+    ))
+    .with_detail("path", path))
 }
 
 fn is_current(handle: &Handle, session: &Arc<dyn Session>) -> bool {

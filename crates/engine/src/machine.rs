@@ -187,6 +187,17 @@ impl Handle {
         self.lock().await
     }
 
+    /// As [`Self::lock_ready`], for a job that holds the machine until it ended.
+    pub async fn lock_ready_owned(&self) -> Result<OwnedMutexGuard<()>> {
+        drop(self.lock_ready().await?);
+        let turn = tokio::time::timeout(BUSY_WAIT, self.operation.clone().lock_owned()).await;
+        match turn {
+            Ok(_) if self.gone.load(Ordering::Acquire) => Err(not_there(&self.name())),
+            Ok(guard) => Ok(guard),
+            Err(_) => Err(self.busy()),
+        }
+    }
+
     fn busy(&self) -> Error {
         let cell = self.read();
         let error = Error::conflict(

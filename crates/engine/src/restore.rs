@@ -375,6 +375,13 @@ fn frozen_spec(record: &SnapshotRecord, present: &MachineSpec) -> MachineSpec {
     spec.origin.clone_from(&present.origin);
     spec.suspended = None;
     spec.disposable = None;
+    spec.detached.clone_from(&present.detached);
+    for detached in &mut spec.detached {
+        // It comes back with the snapshot, and stays what it is beside: two disks from now on.
+        if record.disks.iter().any(|frozen| frozen.id == detached.disk.id) {
+            detached.disk.id = DiskId::random();
+        }
+    }
     // Said by `differences_said`: the drive is empty then, and memory goes on with an empty one.
     spec.medium = spec
         .medium

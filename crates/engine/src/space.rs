@@ -3,8 +3,8 @@
 use crate::clones::images_in;
 use crate::machine::Handle;
 use crate::{Engine, files};
-use nestbox_model::{Result, SnapshotRecord, SpaceAction, SpaceItem, SpaceKind, SpaceReport};
-use std::collections::HashSet;
+use nestbox_model::{DetachedDisk, Result, SnapshotRecord, SpaceAction, SpaceItem, SpaceKind, SpaceReport};
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 impl Engine {
@@ -104,9 +104,23 @@ impl Engine {
             .map(|disk| folder.disk_image(&disk.image))
             .chain(spec.nvram.iter().map(|name| folder.nvram_image(name)))
             .collect();
+        let aside: HashMap<PathBuf, &DetachedDisk> = spec
+            .detached
+            .iter()
+            .map(|detached| (folder.disk_image(&detached.disk.image), detached))
+            .collect();
         let (mut used, mut left) = (0, 0);
         for path in images_in(&folder) {
-            if active.contains(&path) {
+            if let Some(detached) = aside.get(&path) {
+                let (kind, title, action, note) = set_aside(detached);
+                items.push(item(
+                    kind,
+                    title,
+                    files::allocated_bytes(&path),
+                    action,
+                    Some(note),
+                ));
+            } else if active.contains(&path) {
                 used += files::allocated_bytes(&path);
             } else if !named.contains(&path) {
                 left += files::allocated_bytes(&path);
@@ -173,6 +187,28 @@ impl Engine {
             true,
             "Without them, those downloads begin anew.".into(),
         ));
+    }
+}
+
+/// What a disk that the guest does not see is called, and what can be done about it.
+fn set_aside(detached: &DetachedDisk) -> (SpaceKind, String, Option<SpaceAction>, &'static str) {
+    let label = match &detached.disk.label {
+        Some(label) => format!("“{label}”"),
+        None => detached.disk.id.short().to_owned(),
+    };
+    match detached.removed_at {
+        Some(_) => (
+            SpaceKind::Trash,
+            format!("The disk {label} in the bin"),
+            Some(SpaceAction::EmptyTrash),
+            "Emptying the trash removes it for good.",
+        ),
+        None => (
+            SpaceKind::Disk,
+            format!("The detached disk {label}"),
+            None,
+            "Remove it if nobody needs it any more.",
+        ),
     }
 }
 

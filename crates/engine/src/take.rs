@@ -348,6 +348,8 @@ impl Engine {
         let mut record_spec = spec.clone();
         record_spec.suspended = None;
         record_spec.disposable = None;
+        // What the guest does not see is no part of what it was.
+        record_spec.detached.clear();
         Ok(SnapshotRecord {
             version: 1,
             id: SnapshotId::random(),

@@ -516,6 +516,7 @@ fn named(spec: &MachineSpec, records: &[SnapshotRecord], nvram: bool) -> HashSet
         named.extend(records.iter().filter_map(|record| record.nvram.clone()));
     } else {
         named.extend(spec.disks.iter().map(|disk| disk.image.clone()));
+        named.extend(spec.detached.iter().map(|detached| detached.disk.image.clone()));
         let disposable = spec.disposable.iter().flat_map(|d| &d.disks);
         let frozen = records.iter().flat_map(|record| &record.disks);
         named.extend(disposable.chain(frozen).map(|disk| disk.image.clone()));
@@ -527,7 +528,8 @@ fn names_active(spec: &MachineSpec, image: &str, nvram: bool) -> bool {
     if nvram {
         spec.nvram.as_deref() == Some(image)
     } else {
-        spec.disks.iter().any(|disk| disk.image == image)
+        let detached = spec.detached.iter().map(|detached| &detached.disk);
+        spec.disks.iter().chain(detached).any(|disk| disk.image == image)
     }
 }
 
@@ -549,6 +551,10 @@ fn rename_in_spec(spec: &mut MachineSpec, pair: &Pair) -> bool {
         swap(disposable.and_then(|d| d.nvram.as_mut()).into_iter(), pair);
     } else {
         swap(spec.disks.iter_mut().map(|disk| &mut disk.image), pair);
+        swap(
+            spec.detached.iter_mut().map(|detached| &mut detached.disk.image),
+            pair,
+        );
         let disks = disposable.into_iter().flat_map(|d| &mut d.disks);
         swap(disks.map(|disk| &mut disk.image), pair);
     }

@@ -166,16 +166,20 @@ impl Engine {
     pub async fn empty_trash(&self, dry_run: bool) -> Result<TrashEmptied> {
         let _turn = self.0.trash.lock().await;
         let removed = self.trash()?;
+        let disks = self.binned_disks()?;
         if !dry_run {
             for entry in &removed {
                 self.remove_for_good(&entry.id).await?;
             }
+            self.empty_bins(OffsetDateTime::now_utc()).await;
             self.refresh_clones()?;
             self.tell(EventKind::TrashChanged);
         }
         Ok(TrashEmptied {
-            freed: removed.iter().map(|entry| entry.size).sum(),
+            freed: removed.iter().map(|entry| entry.size).sum::<u64>()
+                + disks.iter().map(|disk| disk.bytes).sum::<u64>(),
             removed,
+            disks,
         })
     }
 

@@ -131,6 +131,9 @@ pub struct DiskDetails {
     pub shared: u64,
     /// The chain, active image first.
     pub chain: Vec<ChainImage>,
+    /// Sentences on what it can't do, or what is wrong with it.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// `GET …/disks`.
@@ -244,4 +247,19 @@ pub struct DiskRemoved {
     pub freed: u64,
     /// Sentences for the user.
     pub notes: Vec<String>,
+}
+
+/// A disk that emptying the trash frees with the machines there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct BinnedDisk {
+    /// Whose it was.
+    pub machine: crate::MachineId,
+    /// That machine's name.
+    pub machine_name: String,
+    /// The disk.
+    pub id: crate::DiskId,
+    /// The user's words for it.
+    pub label: Option<String>,
+    /// Bytes that freeing it gives back at most; what snapshots need stays.
+    pub bytes: u64,
 }

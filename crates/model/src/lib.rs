@@ -29,8 +29,9 @@ pub use carry::{
     ExportRequest, RestoreBackupRequest,
 };
 pub use disks::{
-    ChainImage, DetachedDisk, DiskAddRequest, DiskAttachRequest, DiskBus, DiskCache, DiskChangeRequest,
-    DiskChanged, DiskCheckRequest, DiskDetails, DiskList, DiskRemoved, DiskResizeRequest, ImageRole,
+    BinnedDisk, ChainImage, DetachedDisk, DiskAddRequest, DiskAttachRequest, DiskBus, DiskCache,
+    DiskChangeRequest, DiskChanged, DiskCheckRequest, DiskDetails, DiskList, DiskRemoved, DiskResizeRequest,
+    ImageRole,
 };
 pub use doctor::{AcceleratorReport, Check, CheckStatus, DoctorReport, HostInfo};
 pub use error::{Error, ErrorBody, ErrorKind, Result};

@@ -412,6 +412,9 @@ pub struct TrashEntry {
 pub struct TrashEmptied {
     /// Machines that are gone for good.
     pub removed: Vec<TrashEntry>,
+    /// Disks of other machines that were in the bin.
+    #[serde(default)]
+    pub disks: Vec<crate::BinnedDisk>,
     /// Bytes freed.
     pub freed: u64,
 }

@@ -28,7 +28,7 @@ pub use backend::{
     MergeTarget, Merged, RunState, Session, SessionEvent, Settle,
 };
 pub use capabilities::{Capabilities, MemorySupport};
-pub use command::{command_line, shell_quoted};
+pub use command::{command_line, disk_buses, has_disk_bus, sata_places, shell_quoted};
 pub use launch::QemuBackend;
 pub use plan::{DiskPlan, ImageRef, MachinePlan, NicPlan};
 pub use rendezvous::Rendezvous;

@@ -1,6 +1,7 @@
 //! All routes.
 
 mod carry;
+mod disks;
 mod files;
 mod library;
 mod lifecycle;
@@ -46,6 +47,7 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .merge(described("machines", machines::routes()))
         .merge(described("lifecycle", lifecycle::routes()))
         .merge(described("snapshots", snapshots::routes()))
+        .merge(described("disks", disks::routes()))
         .merge(described("timeline", timeline::routes()))
         .merge(described("files", files::routes()))
         .merge(described("carry", carry::routes()))

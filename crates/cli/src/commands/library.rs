@@ -90,10 +90,15 @@ pub async fn untrash(client: &Client, machine: &str, output: &Output) -> Result<
 
 pub async fn empty_trash(client: &Client, yes: bool, dry_run: bool, output: &Output) -> Result<()> {
     let would = client.empty_trash(true).await?;
-    if !dry_run && !yes && !would.removed.is_empty() {
+    let what = |emptied: &nestbox_model::TrashEmptied| match emptied.disks.len() {
+        0 => format!("{} machines", emptied.removed.len()),
+        disks => format!("{} machines and {disks} disks", emptied.removed.len()),
+    };
+    let nothing = would.removed.is_empty() && would.disks.is_empty();
+    if !dry_run && !yes && !nothing {
         ask(&format!(
-            "Remove {} machines ({}) for good? Nothing can bring them back. [y/N] ",
-            would.removed.len(),
+            "Remove {} ({}) for good? Nothing can bring them back. [y/N] ",
+            what(&would),
             format_size(would.freed)
         ))
         .await?;
@@ -106,8 +111,8 @@ pub async fn empty_trash(client: &Client, yes: bool, dry_run: bool, output: &Out
     output.result(&emptied, |o| {
         let verb = if dry_run { "Would remove" } else { "Removed" };
         o.line(format!(
-            "{verb} {} machines, {}.",
-            emptied.removed.len(),
+            "{verb} {}, {}.",
+            what(&emptied),
             format_size(emptied.freed)
         ));
     });
@@ -154,7 +159,7 @@ pub async fn prune_cache(client: &Client, dry_run: bool, output: &Output) -> Res
     Ok(())
 }
 
-async fn ask(question: &str) -> Result<()> {
+pub async fn ask(question: &str) -> Result<()> {
     if !std::io::stdin().is_terminal() {
         return Err(
             Error::usage("needs-yes", "This can't be undone, and nobody is there to ask.")

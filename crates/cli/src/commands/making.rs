@@ -17,7 +17,7 @@ use std::time::Duration;
 const TEXT_MAX: u64 = 1 << 20;
 
 impl FileActionArgs {
-    fn action(&self) -> FileAction {
+    pub(super) fn action(&self) -> FileAction {
         match (self.move_in, self.link) {
             (true, _) => FileAction::Move,
             (_, true) => FileAction::Link,

@@ -2,6 +2,7 @@
 
 mod browse;
 pub mod carry;
+mod disks;
 mod library;
 mod machines;
 mod making;
@@ -9,7 +10,7 @@ mod show;
 mod snapshots;
 mod timeline;
 
-use crate::args::{Cache, Cli, Command, Config, Disk, Jobs, Shell, Trash};
+use crate::args::{Cache, Cli, Command, Config, Jobs, Shell, Trash};
 use crate::output::Output;
 use crate::{console, service};
 use clap::CommandFactory;
@@ -36,7 +37,6 @@ async fn dispatch(command: Command, client: &Client, output: &Output) -> Result<
         Command::Template(action) => show::template(client, action, output).await,
         Command::Create(create) => making::create(client, *create, output).await,
         Command::Export(export) => carry::export(client, export, output).await,
-        Command::Disk(Disk::Convert(convert)) => carry::convert(client, convert, output).await,
         Command::Import(import) => making::import(client, import, output).await,
         Command::List(list) => show::list(client, &list, output).await,
         Command::Show { machine, command } => show::machine(client, &machine, command, output).await,
@@ -73,8 +73,7 @@ async fn dispatch(command: Command, client: &Client, output: &Output) -> Result<
             library::empty_trash(client, yes, dry_run, output).await
         }
         Command::Snapshot(action) => snapshots::run(client, action, output).await,
-        Command::Disk(Disk::Browse(browse)) => browse::browse(client, browse, output).await,
-        Command::Disk(Disk::CopyOut(copy)) => browse::copy_out(client, copy, output).await,
+        Command::Disk(command) => disks::run(client, command, output).await,
         Command::Media(action) => machines::media(client, action, output).await,
         Command::Screenshot { machine, file } => machines::screenshot(client, &machine, &file, output).await,
         Command::Type { machine, text } => machines::type_text(client, &machine, &text, output).await,

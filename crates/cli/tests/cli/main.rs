@@ -5,6 +5,7 @@
 mod browser;
 mod common;
 mod crashes;
+mod disks;
 mod downloads;
 mod exporting;
 #[cfg(target_os = "linux")]

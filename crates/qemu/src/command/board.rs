@@ -1,7 +1,7 @@
 //! What each architecture's board needs: machine type, buses, screen, input.
 
 use crate::{Capabilities, plan::MachinePlan};
-use nestbox_model::{Arch, Firmware};
+use nestbox_model::{Arch, DiskBus, Firmware};
 
 /// How a board differs from the others.
 pub(crate) struct Board {
@@ -61,6 +61,47 @@ pub(crate) fn board(arch: Arch) -> Board {
             ..virt
         },
     }
+}
+
+/// Controllers that the board of `arch` can have for disks, the fastest first.
+pub fn disk_buses(arch: Arch) -> &'static [DiskBus] {
+    match arch {
+        Arch::X86_64 | Arch::I386 => &[
+            DiskBus::Virtio,
+            DiskBus::Scsi,
+            DiskBus::Nvme,
+            DiskBus::Sata,
+            DiskBus::Usb,
+        ],
+        Arch::Aarch64 | Arch::Arm | Arch::Riscv64 => {
+            &[DiskBus::Virtio, DiskBus::Scsi, DiskBus::Nvme, DiskBus::Usb]
+        }
+        Arch::Ppc64 => &[DiskBus::Virtio, DiskBus::Scsi, DiskBus::Usb],
+        Arch::S390x => &[DiskBus::Virtio, DiskBus::Scsi],
+    }
+}
+
+/// Disks that the board's own AHCI or IDE controller has room for beside the CD/DVD drive.
+pub fn sata_places(arch: Arch) -> usize {
+    match arch {
+        Arch::X86_64 => 5,
+        Arch::I386 => 3,
+        _ => 0,
+    }
+}
+
+/// Whether this QEMU has the devices for disks on `bus`.
+pub fn has_disk_bus(arch: Arch, bus: DiskBus, qemu: &Capabilities) -> bool {
+    let virtio = board(arch).virtio;
+    let needed: &[&str] = match bus {
+        DiskBus::Virtio => &[],
+        DiskBus::Scsi => &["scsi-hd"],
+        DiskBus::Nvme => &["nvme"],
+        DiskBus::Sata => &["ide-hd"],
+        DiskBus::Usb => &["usb-storage", "qemu-xhci"],
+    };
+    let scsi = bus != DiskBus::Scsi || qemu.has_device(&format!("virtio-scsi-{virtio}"));
+    scsi && needed.iter().all(|device| qemu.has_device(device))
 }
 
 /// The display device with the screen size the guest is offered.

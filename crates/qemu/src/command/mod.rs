@@ -5,6 +5,8 @@ mod board;
 #[cfg(test)]
 mod tests;
 
+pub use board::{disk_buses, has_disk_bus, sata_places};
+
 pub(crate) use block::{Use, layer, raw_read_only};
 
 use crate::{

@@ -1,0 +1,202 @@
+//! The disks of a machine that is off: made, brought in, connected otherwise, taken out and back.
+
+use crate::common::{empty_qcow2, holds, home, qemu_io, wait_for_jobs};
+use nestbox_guests::TestHome;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn machine(home: &TestHome, name: &str) {
+    let arguments = [
+        "create", name, "--blank", "--arch", "x86_64", "--disk", "64M", "--memory", "64M",
+    ];
+    home.nestbox(arguments).ok();
+}
+
+fn disks(home: &TestHome, machine: &str) -> Vec<Value> {
+    let list = home.json(["disk", "list", machine, "--all"]);
+    list["disks"].as_array().unwrap().clone()
+}
+
+fn image(disk: &Value) -> PathBuf {
+    disk["path"].as_str().unwrap().into()
+}
+
+fn hash(path: &Path) -> Vec<u8> {
+    let sum = std::process::Command::new("sha256sum")
+        .arg(path)
+        .output()
+        .unwrap();
+    sum.stdout[..64].to_vec()
+}
+
+#[test]
+fn a_disk_is_made_changed_removed_and_brought_back() {
+    let home = home();
+    machine(&home, "web");
+    let added = home.json(["disk", "add", "web", "--size", "32M", "--label", "Data"]);
+    let added = &added["disk"];
+    assert_eq!(
+        (added["number"].as_u64(), &added["label"]),
+        (Some(2), &"Data".into())
+    );
+    qemu_io(&image(added), "write -P 7 0 1M");
+
+    let set = [
+        "bus=scsi",
+        "cache=unsafe",
+        "iothread=on",
+        "discard=off",
+        "position=1",
+        "label=Mine",
+    ];
+    let changed = home.json(["disk", "set", "web", "data"].into_iter().chain(set));
+    assert_eq!(
+        (&changed["bus"], &changed["cache"]),
+        (&"scsi".into(), &"unsafe".into())
+    );
+    assert_eq!(changed["number"], 1);
+    let refused = home.nestbox(["disk", "set", "web", "mine", "bus=nvme"]);
+    assert_eq!(refused.code, Some(5), "{refused:?}");
+    assert!(refused.stderr.contains("virtio and scsi"), "{refused:?}");
+    assert!(home.json(["show", "web"])["disks"][0]["label"] == "Mine");
+
+    // Saying changes nothing.
+    let would = home.json(["disk", "remove", "web", "mine", "--dry-run"]);
+    assert!(would["purge_at"].is_string());
+    assert_eq!(disks(&home, "web")[0]["attached"], true);
+
+    let removed = home.json(["disk", "remove", "web", "mine"]);
+    assert!(
+        removed["purge_at"].is_string() && removed["freed"] == 0,
+        "{removed:#}"
+    );
+    let left = disks(&home, "web");
+    assert!(left[0]["attached"] == true && left[1]["removed_at"].is_string());
+    let space = home.json(["space"]);
+    let in_bin = |item: &Value| item["title"].as_str().unwrap().contains("“Mine” in the bin");
+    assert!(space["items"].as_array().unwrap().iter().any(in_bin), "{space:#}");
+    assert_eq!(home.nestbox(["disk", "attach", "web", "mine"]).code, Some(4));
+    let back = home.json(["disk", "restore", "web", "mine"]);
+    assert!(back["attached"] == true && back["removed_at"].is_null());
+    assert!(holds(&image(&back), 0, 7));
+
+    // Detached, it is of nobody's concern but its owner's.
+    home.nestbox(["disk", "detach", "web", "mine"]).ok();
+    home.nestbox(["snapshot", "take", "web", "One"]).ok();
+    home.nestbox(["disk", "remove", "web", "mine"]).ok();
+    home.nestbox(["snapshot", "restore", "web", "One"]).ok();
+    assert!(disks(&home, "web")[1]["removed_at"].is_string());
+    home.nestbox(["library", "check"]).ok();
+    let image = image(&disks(&home, "web")[1]);
+    let emptied = home.json(["trash", "empty", "--yes"]);
+    assert_eq!(emptied["disks"][0]["label"], "Mine");
+    assert!(
+        !image.exists() && emptied["freed"].as_u64().unwrap() >= 1 << 20,
+        "{emptied:#}"
+    );
+    assert_eq!(disks(&home, "web").len(), 1);
+    home.nestbox(["library", "check"]).ok();
+}
+
+#[test]
+fn what_a_snapshot_needs_outlives_its_disk() {
+    let home = home();
+    machine(&home, "web");
+    let added = home.json(["disk", "add", "web", "--size", "32M"]);
+    qemu_io(&image(&added["disk"]), "write -P 5 0 1M");
+    home.nestbox(["snapshot", "take", "web", "Both"]).ok();
+    let gone = home.json(["disk", "remove", "web", "2", "--now", "--yes"]);
+    assert!(gone["purge_at"].is_null());
+    assert_eq!(disks(&home, "web").len(), 1);
+    home.nestbox(["snapshot", "restore", "web", "Both"]).ok();
+    let back = disks(&home, "web");
+    assert!(holds(&image(&back[1]), 0, 5));
+    assert!(
+        back[1]["in_snapshots"].as_u64().unwrap() >= 1 << 20,
+        "{:#}",
+        back[1]
+    );
+
+    // A disk that is detached and comes back with the snapshot, too, is two disks.
+    home.nestbox(["disk", "detach", "web", "2"]).ok();
+    home.nestbox(["snapshot", "restore", "web", "Both", "--discard"])
+        .ok();
+    let both = disks(&home, "web");
+    assert_eq!(both.len(), 3, "{both:#?}");
+    assert_ne!(both[1]["id"], both[2]["id"]);
+    home.nestbox(["snapshot", "tidy", "web"]).ok();
+    wait_for_jobs(&home);
+    for disk in &both[1..] {
+        let now = disks(&home, "web")
+            .into_iter()
+            .find(|d| d["id"] == disk["id"])
+            .unwrap();
+        assert!(holds(&image(&now), 0, 5));
+    }
+    home.nestbox(["library", "check"]).ok();
+}
+
+#[test]
+fn files_become_disks_and_stay_as_they_were() {
+    let home = home();
+    machine(&home, "web");
+    let folder = tempfile::tempdir().unwrap();
+    let file = empty_qcow2(folder.path(), "data.qcow2");
+    qemu_io(&file, "write -P 9 1M 1M");
+    let before = hash(&file);
+    let path = file.to_str().unwrap();
+
+    let copied = home.json(["disk", "add", "web", "--file", path]);
+    assert_eq!(copied["job"]["state"], "done");
+    assert!(holds(&image(&copied["disk"]), 1, 9));
+    let linked = home.json(["disk", "add", "web", "--file", path, "--link", "--read-only"]);
+    assert!(linked["disk"]["linked"] == path && linked["disk"]["read_only"] == true);
+    assert!(
+        linked["disk"]["shared"].as_u64().unwrap() >= 1 << 20,
+        "{linked:#}"
+    );
+    assert_eq!(hash(&file), before);
+
+    // The file that a disk stands on is away: said at once, and the start says which.
+    let away = folder.path().join("away");
+    std::fs::rename(&file, &away).unwrap();
+    assert_eq!(disks(&home, "web")[2]["linked_missing"], true);
+    let refused = home.nestbox(["start", "web"]);
+    assert!(
+        refused.code == Some(3) && refused.stderr.contains(path),
+        "{refused:?}"
+    );
+    std::fs::rename(&away, &file).unwrap();
+    home.nestbox(["disk", "remove", "web", "3", "--now", "--yes"])
+        .ok();
+    assert_eq!(hash(&file), before);
+
+    let moved = home.json(["disk", "add", "web", "--file", path, "--move"]);
+    assert!(!file.exists() && holds(&image(&moved["disk"]), 1, 9));
+
+    // What an import refuses is no disk either.
+    let hostile = folder.path().join("hostile.qcow2");
+    let made = std::process::Command::new("qemu-img")
+        .args([
+            "create",
+            "-q",
+            "-f",
+            "qcow2",
+            "-u",
+            "-b",
+            "/etc/passwd",
+            "-F",
+            "raw",
+        ])
+        .arg(&hostile)
+        .arg("1M")
+        .status();
+    assert!(made.unwrap().success());
+    let refused = home.nestbox(["disk", "add", "web", "--file", hostile.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(6), "{refused:?}");
+    let own = image(&disks(&home, "web")[0]);
+    let refused = home.nestbox(["disk", "add", "web", "--file", own.to_str().unwrap(), "--move"]);
+    assert!(refused.code == Some(4) && own.exists(), "{refused:?}");
+    assert_eq!(disks(&home, "web").len(), 3);
+    home.nestbox(["library", "check"]).ok();
+}
