@@ -49,3 +49,42 @@ fn paths() {
 
 #[cfg(not(target_os = "linux"))]
 fn paths() {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::process::Command;
+
+    /// In a process of its own, since there is no way back.
+    #[test]
+    fn nothing_can_be_opened_any_more() {
+        let done = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "confine::tests::inside", "--ignored", "--nocapture"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && said.contains("1 passed"), "{done:?}");
+    }
+
+    #[test]
+    #[ignore = "run by the other test, in a process of its own"]
+    fn inside() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut open = File::open("/proc/self/exe").unwrap();
+        let own = std::env::current_exe().unwrap();
+        confine(false).unwrap();
+        let mut byte = [0];
+        open.read_exact(&mut byte).unwrap();
+        assert!(File::open(&own).is_err());
+        assert!(File::create("/tmp/nestbox-confined").is_err());
+        assert!(std::fs::read_dir("/").is_err());
+        assert!(TcpStream::connect(address).is_err());
+        assert!(rustix::io::dup(&open).is_err());
+        assert!(Vec::<u8>::new().try_reserve_exact(2 << 30).is_err());
+        assert!(Command::new("/bin/true").status().is_err());
+    }
+}

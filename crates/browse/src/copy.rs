@@ -37,6 +37,7 @@ pub(crate) fn copy<F: FileSystem>(
         shown: place.shown(),
         path: vec![top],
         seen: 0,
+        open: Vec::new(),
     }
     .send(&place.node)
 }
@@ -56,6 +57,8 @@ struct Tree<'a, 'b, F: FileSystem> {
     /// Names from the top down.
     path: Vec<String>,
     seen: u64,
+    /// The folders that are open, from the top down.
+    open: Vec<F::Node>,
 }
 
 /// Names of entries, as they are shown, and the entries.
@@ -69,6 +72,7 @@ impl<F: FileSystem> Tree<'_, '_, F> {
         while let Some(level) = levels.last_mut() {
             let Some((name, node)) = level.next() else {
                 levels.pop();
+                self.open.pop();
                 self.path.pop();
                 continue;
             };
@@ -109,7 +113,13 @@ impl<F: FileSystem> Tree<'_, '_, F> {
             Kind::Folder if self.path.len() > DEPTH_MAX => {
                 self.skip("It is too deep inside of other folders.")?;
             }
-            Kind::Folder => return self.folder(node).map(Some),
+            Kind::Folder if self.open.contains(node) => {
+                self.skip("It is damaged: the folder contains itself.")?;
+            }
+            Kind::Folder => {
+                self.open.push(node.clone());
+                return self.folder(node).map(Some);
+            }
         }
         Ok(None)
     }

@@ -22,6 +22,9 @@ const SKIPPED_MAX: usize = 1000;
 /// Deepest path that is made.
 const DEPTH_MAX: usize = 256;
 
+/// Why a file is passed over that this computer can't keep.
+const TOO_LARGE: &str = "It is larger than the destination's file system can keep.";
+
 /// What to copy where.
 #[derive(Clone, Debug)]
 pub struct CopyOut {
@@ -314,12 +317,14 @@ impl Writer<'_> {
 
     fn data(&mut self, bytes: &[u8]) -> Result<()> {
         self.advance(bytes.len() as u64)?;
-        if let Some(open) = &self.file {
-            open.file
-                .write_all_at(bytes, open.at - bytes.len() as u64)
-                .map_err(|error| self.io("write", &open.path, &error))?;
+        let Some(open) = &self.file else {
+            return Ok(());
+        };
+        match open.file.write_all_at(bytes, open.at - bytes.len() as u64) {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => self.give_up(TOO_LARGE),
+            Err(error) => Err(self.io("write", &open.path, &error)),
+            Ok(()) => Ok(()),
         }
-        Ok(())
     }
 
     fn hole(&mut self, length: u64) -> Result<()> {
@@ -345,9 +350,19 @@ impl Writer<'_> {
             return self.give_up("It is shorter than it says.");
         }
         // A hole at the end counts, too.
-        open.file
-            .set_len(open.size)
-            .map_err(|error| self.io("write", &open.path, &error))?;
+        match open.file.set_len(open.size) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidInput
+                ) =>
+            {
+                self.file = Some(open);
+                return self.give_up(TOO_LARGE);
+            }
+            Err(error) => return Err(self.io("write", &open.path, &error)),
+            Ok(()) => {}
+        }
         if let Some(seconds) = open.modified {
             let time = Timespec {
                 tv_sec: seconds,

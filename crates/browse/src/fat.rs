@@ -39,7 +39,7 @@ pub(crate) struct Fat {
 }
 
 /// Where a file's or folder's content is, and what its entry says of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
     place: Place,
     kind: Kind,
@@ -49,7 +49,7 @@ pub(crate) struct Node {
     modified: Option<i64>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// The root folder of FAT12 and FAT16 has a fixed place; bytes.
     Fixed { offset: u64, length: u64 },

@@ -83,7 +83,7 @@ pub(crate) type Visit<'a, N> = dyn FnMut(Found<N>) -> Outcome<()> + 'a;
 /// bounded, memory bounded; `.` and `..` are not among a folder's entries.
 pub(crate) trait FileSystem {
     /// Names a file or folder for as long as the file system is open.
-    type Node: Clone;
+    type Node: Clone + PartialEq;
 
     fn facts(&self) -> &Facts;
     fn root(&self) -> Self::Node;

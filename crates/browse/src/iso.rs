@@ -37,7 +37,7 @@ pub(crate) struct Iso {
 }
 
 /// A file or folder.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
     /// Offset and length of each piece, bytes.
     extents: Vec<(u64, u64)>,
