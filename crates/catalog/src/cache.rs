@@ -118,7 +118,7 @@ impl Cache {
     fn is_present(&self, record: &Record) -> bool {
         let good_name = record.sha256.len() == 64 && record.sha256.bytes().all(|b| b.is_ascii_hexdigit());
         good_name
-            && matches!(record.extension.as_str(), "qcow2" | "iso")
+            && crate::source::is_extension(&record.extension)
             && fs::symlink_metadata(self.image(&record.sha256, &record.extension))
                 .is_ok_and(|facts| facts.is_file() && facts.len() == record.size)
     }

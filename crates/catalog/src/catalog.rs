@@ -3,12 +3,13 @@
 use crate::{
     FetchControl, FetchUpdate, Fetched, Mirrors, Tuning,
     cache::Cache,
+    checksums,
     fetch::Fetch,
     schema::{self, FamilyFile, TemplateFile},
     signature::Keyring,
     source,
 };
-use nestbox_model::{Arch, Error, Result, Template, TemplateArch, units};
+use nestbox_model::{Arch, Error, Result, Template, TemplateArch, TemplateKind, VerifiedBy, units};
 use std::{
     collections::BTreeMap,
     fs,
@@ -155,18 +156,17 @@ impl Catalog {
             .values()
             .filter_map(|entry| self.shown(entry, mirrors).ok())
             .collect();
-        // Ubuntu first, as most people look for it; newest first in a family, ready images before installers.
-        let order = |t: &Template| {
-            ["ubuntu", "debian", "fedora", "alpine"]
-                .iter()
-                .position(|f| *f == t.family)
-                .unwrap_or(9)
+        // By the families' rank; newest first in a family, ready images before installers.
+        let rank = |t: &Template| {
+            self.entries
+                .get(&t.id)
+                .map_or(u32::MAX, |entry| entry.family.rank)
         };
         all.sort_by(|a, b| {
             let version = |t: &Template| t.id.split('-').nth(1).unwrap_or_default().to_owned();
-            (order(a), &a.family)
-                .cmp(&(order(b), &b.family))
-                .then_with(|| version(b).cmp(&version(a)))
+            (rank(a), &a.family)
+                .cmp(&(rank(b), &b.family))
+                .then_with(|| checksums::natural(&version(b), &version(a)))
                 .then_with(|| a.id.cmp(&b.id))
         });
         all
@@ -203,11 +203,23 @@ impl Catalog {
         for (word, arch_file) in &file.arches {
             let arch: Arch = word.parse()?;
             let places = source::candidates(file, &entry.family, arch, mirrors.get(&file.family))?;
-            let Some(place) = places.first() else { continue };
+            let Some(place) = places.first() else {
+                let own = TemplateArch {
+                    kind: TemplateKind::Installer,
+                    url: String::new(),
+                    own_medium: true,
+                    size: None,
+                    verified_by: VerifiedBy::None,
+                    cached: false,
+                };
+                arches.insert(arch, own);
+                continue;
+            };
             let record = self.cache.record(&file.id, arch);
             let shown = TemplateArch {
                 kind: place.kind,
                 url: place.image_url(),
+                own_medium: false,
                 size: match (&record, &arch_file.size) {
                     (Some(record), _) => Some(record.size),
                     (None, Some(size)) => Some(units::parse_size(size)?),
@@ -228,6 +240,10 @@ impl Catalog {
             arches,
             defaults: file.defaults.parsed()?,
             user: file.user.clone(),
+            firmware: file.firmware,
+            disk_bus: file.disk_bus,
+            notes: file.notes.clone(),
+            setup: file.setup.clone(),
         })
     }
 
@@ -247,7 +263,7 @@ impl Catalog {
     /// that was fetched before for this template is used, and the step's detail says so.
     ///
     /// # Errors
-    /// `template-not-found`, `architecture-not-offered`, `download-failed` (the network; the part is kept), `image-not-found`,
+    /// `template-not-found`, `architecture-not-offered`, `medium-needed`, `download-failed` (the network; the part is kept), `image-not-found`,
     /// `server-refused`, `redirect-loop`, `web-page-received`, `not-an-image`, `no-space`, `cancelled`; as unsafe:
     /// `signature-missing`, `signature-bad`, `checksum-missing`, `checksum-mismatch`, `insecure-redirect`.
     pub async fn fetch(

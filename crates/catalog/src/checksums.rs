@@ -73,6 +73,14 @@ pub(crate) fn find<'a>(entries: &'a [Entry], file: &str) -> Option<&'a Entry> {
         })
 }
 
+/// The only entry of the file, whatever name stands beside it.
+pub(crate) fn lone(entries: &[Entry]) -> Option<&Entry> {
+    match entries {
+        [one] => Some(one),
+        _ => None,
+    }
+}
+
 /// The entry with the highest version among those that match `pattern` (`*` stands for any text).
 pub(crate) fn newest<'a>(entries: &'a [Entry], pattern: &str) -> Option<&'a Entry> {
     entries
@@ -98,7 +106,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// Order in which runs of digits count as numbers: `13.9` before `13.10`.
-fn natural(a: &str, b: &str) -> Ordering {
+pub(crate) fn natural(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     loop {
         match (a.first(), b.first()) {

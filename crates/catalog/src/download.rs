@@ -5,7 +5,7 @@ use crate::{
     http::{Failure, Http, classify, is_web_page, judge, web_page},
     schema::Algorithm,
 };
-use nestbox_model::{Error, Result, TemplateKind, units};
+use nestbox_model::{Error, Result, units};
 use reqwest::{StatusCode, Url, header::HeaderMap};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256, Sha512};
@@ -29,7 +29,8 @@ pub(crate) struct Download<'a> {
     pub http: &'a Http,
     pub url: Url,
     pub part: PathBuf,
-    pub kind: TemplateKind,
+    /// What the file must have where: (in words, offset, bytes).
+    pub mark: (&'static str, usize, &'static [u8]),
     pub algorithm: Algorithm,
     pub control: &'a FetchControl,
     pub on_bytes: &'a (dyn Fn(u64, Option<u64>) + Send + Sync),
@@ -306,10 +307,7 @@ impl Download<'_> {
             self.discard();
             return Err(web_page(&self.url).into());
         }
-        let (what, offset, mark) = match self.kind {
-            TemplateKind::CloudImage => ("a disk image in qcow2 format", 0, &b"QFI\xfb"[..]),
-            TemplateKind::Installer => ("an ISO image", 0x8001, &b"CD001"[..]),
-        };
+        let (what, offset, mark) = self.mark;
         match head.get(offset..offset + mark.len()) {
             Some(found) if found == mark => Ok(()),
             None if !complete => Ok(()),

@@ -1,5 +1,8 @@
 //! From a template to a verified image in the cache.
 
+mod steps;
+mod words;
+
 use crate::{
     cache::{Cache, Record, Shared},
     checksums,
@@ -12,17 +15,16 @@ use crate::{
 };
 use nestbox_model::{Arch, Error, ErrorKind, Result, StepState, VerifiedBy};
 use reqwest::Url;
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
-};
+use sha2::{Digest, Sha256};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use steps::{Steps, Throttle};
 use time::OffsetDateTime;
+use words::{gone, mismatch, own_medium, unreachable};
 
 /// A verified image in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
-    /// `cache/images/<sha256>.<qcow2|iso>`, read-only. Never write to it; make an overlay.
+    /// `cache/images/<sha256>.<qcow2|iso>[.xz|.gz|.zip]`, read-only. Never write to it; make an overlay.
     pub path: PathBuf,
     /// SHA-256, lower-case hexadecimal.
     pub sha256: String,
@@ -34,6 +36,14 @@ pub struct Fetched {
     pub signed_by: Option<String>,
     /// Nothing was downloaded.
     pub from_cache: bool,
+}
+
+impl Fetched {
+    /// The image is compressed: it can't be read in place.
+    pub fn is_packed(&self) -> bool {
+        let end = self.path.extension().and_then(|end| end.to_str());
+        !matches!(end, Some("qcow2" | "iso"))
+    }
 }
 
 pub(crate) struct Fetch<'a> {
@@ -53,34 +63,24 @@ pub(crate) struct Fetch<'a> {
 struct Promise {
     file: String,
     url: Url,
-    digest: String,
+    /// `None`: nothing is published to check it with.
+    digest: Option<String>,
     signed_by: Option<String>,
 }
 
-/// Reports steps and remembers the one that runs, so that a failure is shown where it happened.
-struct Steps<'a> {
-    on_update: &'a (dyn Fn(FetchUpdate) + Send + Sync),
-    running: Mutex<&'static str>,
-}
-
-impl Steps<'_> {
-    fn set(&self, id: &'static str, state: StepState, detail: Option<String>) {
-        if state == StepState::Running {
-            *self.running.lock().unwrap_or_else(PoisonError::into_inner) = id;
+impl Promise {
+    /// What tells this download from every other: its digest, or else its address.
+    fn key(&self, place: &Candidate) -> String {
+        match &self.digest {
+            Some(digest) => format!("{}-{digest}", place.algorithm.as_str()),
+            None => format!("url-{}", hex::encode(Sha256::digest(self.url.as_str()))),
         }
-        (self.on_update)(FetchUpdate::Step { id, state, detail });
-    }
-    fn running(&self) -> &'static str {
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Fetch<'_> {
     pub async fn run(&self) -> Result<Fetched> {
-        let steps = Steps {
-            on_update: self.on_update,
-            running: Mutex::new("resolve"),
-        };
+        let steps = Steps::new(self.on_update);
         let result = self.walk(&steps).await;
         if let Err(error) = &result {
             steps.set(steps.running(), StepState::Failed, Some(error.message.clone()));
@@ -90,24 +90,42 @@ impl Fetch<'_> {
 
     async fn walk(&self, steps: &Steps<'_>) -> Result<Fetched> {
         let places = candidates(self.template, self.family, self.arch, self.mirror)?;
+        if places.is_empty() {
+            return Err(own_medium(&self.template.name));
+        }
         self.cache.prepare()?;
-        let http = Http::new(self.tuning, self.mirror)?;
+        let patient = Http::new(self.tuning, self.mirror)?;
+        // Where another server has the same, little is lost by giving one up soon.
+        let hasty = Tuning {
+            retries: self.tuning.retries.min(1),
+            ..self.tuning
+        };
+        let hasty = Http::new(hasty, self.mirror)?;
         let cached = self.cache.record(&self.template.id, self.arch);
-        let mut missing = None;
-        for place in &places {
-            let note = place
-                .pinned
-                .as_ref()
-                .map(|label| format!("The current release has moved on; using the pinned release {label}."));
+        let (mut missing, mut elsewhere) = (None, None);
+        for (index, place) in places.iter().enumerate() {
+            let another = places
+                .get(index + 1)
+                .is_some_and(|next| next.pinned == place.pinned);
+            let note = self.note(&places, index);
             steps.set("resolve", StepState::Running, note.clone());
-            let failure = match self.fetch_from(steps, &http, place, note, cached.is_some()).await {
+            let http = if another { &hasty } else { &patient };
+            let failure = match self.fetch_from(steps, http, place, note, cached.is_some()).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(failure) => failure,
             };
             match failure {
                 Failure::Gone => missing = missing.or(Some(gone(place))),
                 Failure::Final(error) if error.code == "checksum-missing" => missing = Some(error),
+                Failure::Final(error) if another && words::other_servers_may_do_better(&error) => {
+                    tracing::info!(server = place.base, code = error.code, "trying the next server");
+                    elsewhere = elsewhere.or(Some(error));
+                }
                 Failure::Final(error) => return Err(error),
+                Failure::Transient(why) if another => {
+                    tracing::info!(server = place.base, why, "trying the next server");
+                    elsewhere = elsewhere.or(Some(unreachable(place, &why, steps.running())));
+                }
                 Failure::Transient(why) => {
                     return match cached {
                         // Only the question what is current went unanswered; a broken download never lands here.
@@ -118,7 +136,23 @@ impl Fetch<'_> {
             }
         }
         Err(missing
+            .or(elsewhere)
             .unwrap_or_else(|| Error::failed("internal", "The template names no place to download from.")))
+    }
+
+    /// Why this place is asked and not the first, in words.
+    fn note(&self, places: &[Candidate], index: usize) -> Option<String> {
+        let place = places.get(index)?;
+        if let Some(label) = &place.pinned {
+            return Some(format!(
+                "The current release has moved on; using the pinned release {label}."
+            ));
+        }
+        let server = place
+            .base
+            .split_once("://")
+            .map_or(place.base.as_str(), |(_, rest)| rest);
+        (index > 0).then(|| format!("The server before did not serve it; using {server}."))
     }
 
     async fn fetch_from(
@@ -131,12 +165,17 @@ impl Fetch<'_> {
     ) -> Result<Fetched, Failure> {
         let retries = if impatient { 1 } else { self.tuning.retries.min(3) };
         let promise = self.promise(steps, http, place, note, retries).await?;
-        let key = format!("{}-{}", place.algorithm.as_str(), promise.digest);
+        let key = promise.key(place);
         let shared = self.cache.shared(&key);
         let _turn = self.wait_for_turn(&shared).await?;
-        let from_cache = self
-            .cache
-            .by_digest(place.algorithm, &promise.digest, place.extension());
+        let from_cache = match &promise.digest {
+            Some(digest) => self.cache.by_digest(place.algorithm, digest, place.extension()),
+            None => self
+                .cache
+                .record(&self.template.id, self.arch)
+                .filter(|record| record.url == promise.url.as_str())
+                .map(|record| (record.sha256, record.size)),
+        };
         let (sha256, size, path) = match &from_cache {
             Some((sha256, size)) => {
                 let words = "The image is in the cache; nothing to download.";
@@ -154,7 +193,10 @@ impl Fetch<'_> {
             sha256: sha256.clone(),
             size,
             extension: place.extension().to_owned(),
-            digest: format!("{}:{}", place.algorithm.as_str(), promise.digest),
+            digest: match &promise.digest {
+                Some(digest) => format!("{}:{digest}", place.algorithm.as_str()),
+                None => format!("sha256:{sha256}"),
+            },
             url: promise.url.to_string(),
             verified_by: place.verified_by(),
             signed_by: promise.signed_by.clone(),
@@ -185,7 +227,23 @@ impl Fetch<'_> {
                 .guard(async { Ok(http.small(url, retries).await) })
                 .await?
         };
-        let checksums_url = place.url(&place.checksums_path)?;
+        let Some(checksums_path) = &place.checksums_path else {
+            let (url, file) = (place.url(&place.path)?, place.file.clone());
+            steps.set(
+                "resolve",
+                StepState::Done,
+                Some(note.unwrap_or_else(|| file.clone())),
+            );
+            let words = format!("{} publishes no signature for this file.", self.family.name);
+            steps.set("verify-signature", StepState::Skipped, Some(words));
+            return Ok(Promise {
+                file,
+                url,
+                digest: None,
+                signed_by: None,
+            });
+        };
+        let checksums_url = place.url(checksums_path)?;
         let sums = small(&checksums_url).await?;
         let signature = match (place.signature, &place.signature_path) {
             (SignatureKind::Detached, Some(path)) => match small(&place.url(path)?).await {
@@ -233,7 +291,7 @@ impl Fetch<'_> {
         Ok(Promise {
             file,
             url,
-            digest,
+            digest: Some(digest),
             signed_by,
         })
     }
@@ -292,7 +350,7 @@ impl Fetch<'_> {
             http,
             url: promise.url.clone(),
             part: self.cache.partial().join(format!("{key}.part")),
-            kind: place.kind,
+            mark: place.mark(),
             algorithm: place.algorithm,
             control: self.control,
             on_bytes: &on_bytes,
@@ -323,19 +381,35 @@ impl Fetch<'_> {
                 size,
                 resumed,
             } = done;
-            if digest == promise.digest {
+            if promise.digest.as_ref().is_none_or(|promised| digest == *promised) {
                 let path = self.cache.adopt(&download.part, &sha256, place.extension())?;
                 download.discard();
-                let words = format!(
-                    "{} matches the checksum file.",
-                    place.algorithm.as_str().to_uppercase()
-                );
-                steps.set("verify-image", StepState::Done, Some(words));
+                let (state, words) = match promise.digest {
+                    Some(_) => {
+                        let algorithm = place.algorithm.as_str().to_uppercase();
+                        (StepState::Done, format!("{algorithm} matches the checksum file."))
+                    }
+                    None => (
+                        StepState::Skipped,
+                        format!(
+                            "{} publishes no checksum, so nothing vouches for it.",
+                            self.family.name
+                        ),
+                    ),
+                };
+                steps.set("verify-image", state, Some(words));
                 return Ok((sha256, size, path));
             }
             download.discard();
             if again || !resumed {
-                return Err(mismatch(place, promise, &digest).into());
+                return Err(mismatch(
+                    place,
+                    &promise.file,
+                    &promise.url,
+                    promise.digest.as_deref(),
+                    &digest,
+                )
+                .into());
             }
             again = true;
         }
@@ -371,31 +445,12 @@ impl Fetch<'_> {
     }
 }
 
-/// Lets ten reports a second through, and the last one.
-struct Throttle(Mutex<Option<Instant>>);
-
-impl Default for Throttle {
-    fn default() -> Self {
-        Self(Mutex::new(None))
-    }
-}
-
-impl Throttle {
-    fn passes(&self, last: bool) -> bool {
-        let mut before = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last || before.is_none_or(|before| before.elapsed() >= Duration::from_millis(100));
-        if due {
-            *before = Some(Instant::now());
-        }
-        due
-    }
-}
-
 /// The image's name and digest in a checksum file.
 fn find(place: &Candidate, text: &str, url: &Url) -> Result<(String, String)> {
     let entries = checksums::parse(text, place.algorithm);
     let entry = match &place.newest {
         Some(pattern) => checksums::newest(&entries, pattern),
+        None if place.lone => checksums::lone(&entries),
         None => checksums::find(&entries, &place.file),
     };
     let entry = entry.ok_or_else(|| {
@@ -410,47 +465,11 @@ fn find(place: &Candidate, text: &str, url: &Url) -> Result<(String, String)> {
         .with_detail("file", file)
         .with_detail("url", url.as_str())
     })?;
+    if place.lone {
+        return Ok((place.file.clone(), entry.digest.clone()));
+    }
     Ok((
         entry.file.clone().unwrap_or_else(|| place.file.clone()),
         entry.digest.clone(),
     ))
-}
-
-fn gone(place: &Candidate) -> Error {
-    Error::not_found("image-not-found", format!("The server no longer has {}.", place.image_url()))
-        .with_hint("A newer Nestbox may know the new place. You can also download an image yourself and import it, or choose another mirror.")
-        .with_detail("url", place.image_url())
-}
-
-fn unreachable(place: &Candidate, why: &str, step: &str) -> Error {
-    let (short, system) = why.split_once(" (").unwrap_or((why, ""));
-    let kept = match step {
-        "download" => " What was downloaded is kept; the next try goes on from there.",
-        _ => "",
-    };
-    Error::failed(
-        "download-failed",
-        format!("The download from {} failed because {short}.{kept}", place.base),
-    )
-    .with_hint("Check the network connection, then try again. A mirror can be set in the settings.")
-    .with_detail("url", place.image_url())
-    .with_detail("system", system.trim_end_matches(')'))
-}
-
-fn mismatch(place: &Candidate, promise: &Promise, found: &str) -> Error {
-    Error::unsafe_input(
-        "checksum-mismatch",
-        format!(
-            "The download was refused and removed: {} is not the file that {} published. It may be damaged or changed.",
-            promise.file,
-            match place.signature {
-                SignatureKind::None => "the checksum file says was",
-                _ => "the distribution signed and",
-            }
-        ),
-    )
-    .with_hint("Try again. If it happens again, choose another mirror.")
-    .with_detail("url", promise.url.as_str())
-    .with_detail("expected", promise.digest.as_str())
-    .with_detail("found", found)
 }

@@ -1,8 +1,12 @@
 //! The files under `vm-templates/`, read and checked. What each key means: `vm-templates/README.md`.
 
-use nestbox_model::{Arch, Error, Result, TemplateDefaults, TemplateKind, units};
+mod check;
+
+use nestbox_model::{DiskBus, Error, Firmware, Result, Setup, TemplateDefaults, TemplateKind, units};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+pub(crate) use check::{check_family, check_template};
 
 /// `families/<family>.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -11,8 +15,35 @@ pub(crate) struct FamilyFile {
     pub family: String,
     pub name: String,
     pub glyph: String,
+    /// Place in the gallery; smaller comes first.
+    #[serde(default = "last")]
+    pub rank: u32,
+    /// What a machine of this family needs at the least.
+    #[serde(default)]
+    pub least: Least,
     pub arch_words: BTreeMap<String, String>,
     pub layouts: BTreeMap<String, Layout>,
+}
+
+const fn last() -> u32 {
+    1000
+}
+
+/// The smallest defaults a family's templates may have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Least {
+    pub memory: String,
+    pub disk: String,
+}
+
+impl Default for Least {
+    fn default() -> Self {
+        Self {
+            memory: "256M".into(),
+            disk: "1G".into(),
+        }
+    }
 }
 
 /// Where one sort of image of a family is published.
@@ -20,20 +51,67 @@ pub(crate) struct FamilyFile {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Layout {
     pub kind: TemplateKind,
+    /// Nothing is downloaded: the user brings the ISO. The rest is left out then.
+    #[serde(default)]
+    pub own: bool,
+    #[serde(default)]
     pub base: String,
+    /// Other servers with the same paths, tried in turn.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
+    #[serde(default)]
     pub folder: String,
+    #[serde(default)]
     pub file: String,
     #[serde(default)]
     pub newest: Option<String>,
-    pub checksums: String,
+    /// `None`: the distribution publishes none.
+    #[serde(default)]
+    pub checksums: Option<String>,
+    /// The checksum file holds one digest, which counts whatever name stands beside it.
+    #[serde(default)]
+    pub lone: bool,
+    #[serde(default)]
     pub algorithm: Algorithm,
+    #[serde(default)]
     pub signature: SignatureKind,
     #[serde(default)]
     pub signature_file: Option<String>,
     #[serde(default)]
     pub keys: Vec<String>,
+    /// The download is compressed; the engine unpacks it.
+    #[serde(default)]
+    pub packed: Option<Packed>,
     #[serde(default)]
     pub pinned: Vec<Pinned>,
+}
+
+/// How a download is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Packed {
+    Xz,
+    Gz,
+    Zip,
+}
+
+impl Packed {
+    pub const ALL: [Self; 3] = [Self::Xz, Self::Gz, Self::Zip];
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Xz => "xz",
+            Self::Gz => "gz",
+            Self::Zip => "zip",
+        }
+    }
+    /// What such a file starts with.
+    pub const fn mark(self) -> &'static [u8] {
+        match self {
+            Self::Xz => b"\xfd7zXZ\0",
+            Self::Gz => &[0x1f, 0x8b, 8],
+            Self::Zip => b"PK\x03\x04",
+        }
+    }
 }
 
 /// What differs from the layout where an older release is kept.
@@ -50,9 +128,10 @@ pub(crate) struct Pinned {
 }
 
 /// Digest of the checksum file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Algorithm {
+    #[default]
     Sha256,
     Sha512,
 }
@@ -74,9 +153,10 @@ impl Algorithm {
 }
 
 /// Where the signature over the checksums is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SignatureKind {
+    #[default]
     None,
     Detached,
     Clearsigned,
@@ -95,6 +175,18 @@ pub(crate) struct TemplateFile {
     pub glyph: Option<String>,
     #[serde(default)]
     pub user: Option<String>,
+    /// Firmware, where it is not UEFI.
+    #[serde(default)]
+    pub firmware: Option<Firmware>,
+    /// Controller of the first disk, where it is not virtio.
+    #[serde(default)]
+    pub disk_bus: Option<DiskBus>,
+    /// What one should know before choosing it.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// What cloud-init does at the first boot.
+    #[serde(default)]
+    pub setup: Setup,
     #[serde(default)]
     pub values: BTreeMap<String, String>,
     pub defaults: Defaults,
@@ -140,152 +232,4 @@ fn bad(file: &str, why: impl std::fmt::Display) -> Error {
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(file: &str, bytes: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(bytes).map_err(|_| bad(file, "it is not UTF-8 text"))?;
     toml::from_str(text).map_err(|error| bad(file, error.to_string().trim_end()))
-}
-
-fn is_word(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 64
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b))
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-}
-
-fn is_relative(path: &str) -> bool {
-    !path.is_empty()
-        && !path.starts_with('/')
-        && path
-            .split('/')
-            .all(|part| !part.is_empty() && part != "." && part != "..")
-        && !path.contains(|c: char| c.is_control() || c.is_whitespace() || "\\?#%".contains(c))
-}
-
-/// Checks a family: https servers, key files there, a signature that can be checked.
-pub(crate) fn check_family(file: &str, family: &FamilyFile, has_key: impl Fn(&str) -> bool) -> Result<()> {
-    let bad = |why: String| Err(bad(file, why));
-    if !is_word(&family.family) {
-        return bad(format!("“{}” is not a family's name", family.family));
-    }
-    for word in family.arch_words.keys() {
-        if !Arch::ALL.iter().any(|arch| arch.as_str() == word) {
-            return bad(format!("it names an unknown architecture, {word}"));
-        }
-    }
-    for (name, layout) in &family.layouts {
-        let bases = std::iter::once(&layout.base).chain(layout.pinned.iter().filter_map(|p| p.base.as_ref()));
-        for base in bases {
-            if !base.starts_with("https://") || base.ends_with('/') || reqwest::Url::parse(base).is_err() {
-                return bad(format!(
-                    "layout {name}: {base} is not an https address without a slash at its end"
-                ));
-            }
-        }
-        match layout.signature {
-            SignatureKind::None if !layout.keys.is_empty() || layout.signature_file.is_some() => {
-                return bad(format!(
-                    "layout {name} names keys or a signature but says there is no signature"
-                ));
-            }
-            SignatureKind::Detached if layout.signature_file.is_none() => {
-                return bad(format!("layout {name} does not say where its signature is"));
-            }
-            SignatureKind::Detached | SignatureKind::Clearsigned if layout.keys.is_empty() => {
-                return bad(format!(
-                    "layout {name} has a signature but no key to check it with"
-                ));
-            }
-            _ => {}
-        }
-        for key in layout.keys.iter().filter(|key| !key.contains('{')) {
-            if !has_key(key) {
-                return bad(format!("layout {name}: the key file keys/{key} is not there"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Checks a template against its family: known words, every `{place}` filled, sane defaults.
-pub(crate) fn check_template(
-    file: &str,
-    template: &TemplateFile,
-    family: &FamilyFile,
-    has_key: impl Fn(&str) -> bool,
-) -> Result<()> {
-    let fail = |why: String| Err(bad(file, why));
-    if !is_word(&template.id) {
-        return fail(format!(
-            "“{}” is not an id: use a-z, 0-9, dots and dashes",
-            template.id
-        ));
-    }
-    if file.rsplit('/').next() != Some(&format!("{}.toml", template.id)) {
-        return fail(format!(
-            "its id is {}, so its name must be {}.toml",
-            template.id, template.id
-        ));
-    }
-    if !["server", "desktop", "minimal"].contains(&template.variant.as_str()) {
-        return fail(format!(
-            "“{}” is not a variant: server, desktop or minimal",
-            template.variant
-        ));
-    }
-    for (what, text) in [("name", &template.name), ("summary", &template.summary)] {
-        if text.trim().is_empty() || text.chars().any(char::is_control) {
-            return fail(format!("its {what} is empty or has control characters"));
-        }
-    }
-    let defaults = template
-        .defaults
-        .parsed()
-        .map_err(|error| bad(file, error.message))?;
-    let (memory, disk) = match template.family.as_str() {
-        "ubuntu" => (3 * units::GIB, 20 * units::GIB),
-        _ => (256 * units::MIB, units::GIB),
-    };
-    if defaults.cpus == 0 || defaults.cpus > 64 || defaults.memory < memory || defaults.disk < disk {
-        return fail(format!(
-            "its defaults are too small: at least 1 processor, {} of memory, {} of disk",
-            units::format_size(memory),
-            units::format_size(disk)
-        ));
-    }
-    if template.arches.is_empty() {
-        return fail("it is for no architecture".into());
-    }
-    for (word, arch_file) in &template.arches {
-        let arch = match Arch::ALL.iter().find(|arch| arch.as_str() == word) {
-            Some(arch) => *arch,
-            None => return fail(format!("it names an unknown architecture, {word}")),
-        };
-        if let Some(size) = &arch_file.size {
-            units::parse_size(size).map_err(|error| bad(file, error.message))?;
-        }
-        let candidates = crate::source::candidates(template, family, arch, None)
-            .map_err(|error| bad(file, error.message))?;
-        for candidate in &candidates {
-            for part in [
-                Some(&candidate.path),
-                Some(&candidate.checksums_path),
-                candidate.signature_path.as_ref(),
-            ]
-            .into_iter()
-            .flatten()
-            {
-                if !is_relative(part) {
-                    return fail(format!("{part} is not a plain path below the server"));
-                }
-            }
-            for key in &candidate.keys {
-                if !has_key(key) {
-                    return fail(format!("the key file keys/{key} is not there"));
-                }
-            }
-            if template.user.is_none() && candidate.kind == TemplateKind::CloudImage {
-                return fail("a cloud image needs the name of its user".into());
-            }
-        }
-    }
-    Ok(())
 }

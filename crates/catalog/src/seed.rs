@@ -3,7 +3,9 @@
 //! Source: cloud-init's documentation of the NoCloud data source and of user-data formats. YAML is written as JSON, which
 //! YAML 1.2 contains, so no name can break out of its place.
 
-use nestbox_model::{Error, Result};
+mod setup;
+
+use nestbox_model::{Error, Result, Setup};
 use serde_json::{Map, Value, json};
 use sha_crypt::{PasswordHasher, ShaCrypt};
 use ssh_key::rand_core::{OsRng, RngCore};
@@ -13,6 +15,8 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
 };
+
+pub use setup::check as check_setup;
 
 /// Longest user-data of the user's own.
 pub const USER_DATA_MAX: usize = 1 << 20;
@@ -34,6 +38,8 @@ pub struct SeedSpec {
     pub user_data: Option<String>,
     /// The image's own account (`ubuntu`), from the template.
     pub default_user: Option<String>,
+    /// Packages, commands, language, keyboard and time zone.
+    pub setup: Setup,
 }
 
 impl std::fmt::Debug for SeedSpec {
@@ -46,6 +52,7 @@ impl std::fmt::Debug for SeedSpec {
             .field("ssh_keys", &self.ssh_keys.len())
             .field("user_data", &self.user_data.as_ref().map(String::len))
             .field("default_user", &self.default_user)
+            .field("setup", &self.setup)
             .finish()
     }
 }
@@ -151,7 +158,7 @@ fn store(path: &Path, meta_data: &[u8], user_data: &[u8]) -> Result<()> {
 /// Checks a seed without writing it, so that a request can be refused at once.
 ///
 /// # Errors
-/// As usage: `bad-user`, `bad-password`, `bad-ssh-key`, `bad-user-data`, `bad-instance-id`.
+/// As usage: `bad-setup`, `bad-user`, `bad-password`, `bad-ssh-key`, `bad-user-data`, `bad-instance-id`.
 pub fn check(spec: &SeedSpec) -> Result<()> {
     if spec.instance_id.is_empty() || !spec.instance_id.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Error::usage(
@@ -172,6 +179,7 @@ pub fn check(spec: &SeedSpec) -> Result<()> {
     for key in &spec.ssh_keys {
         check_ssh_key(key)?;
     }
+    check_setup(&spec.setup)?;
     if let Some(data) = &spec.user_data {
         if data.len() > USER_DATA_MAX {
             return Err(Error::usage(
@@ -356,6 +364,7 @@ fn cloud_config(spec: &SeedSpec) -> Result<Value> {
     if !keys.is_empty() {
         config.insert("ssh_authorized_keys".into(), json!(keys));
     }
+    setup::add(&mut config, &spec.setup);
     Ok(Value::Object(config))
 }
 

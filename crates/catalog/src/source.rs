@@ -1,6 +1,6 @@
 //! From a template and an architecture to the places where its image may be, best first.
 
-use crate::schema::{Algorithm, FamilyFile, Layout, Pinned, SignatureKind, TemplateFile};
+use crate::schema::{Algorithm, FamilyFile, Layout, Packed, Pinned, SignatureKind, TemplateFile};
 use nestbox_model::{Arch, Error, Result, TemplateKind, VerifiedBy};
 use reqwest::Url;
 
@@ -17,7 +17,11 @@ pub(crate) struct Candidate {
     pub file: String,
     /// Pattern with `*` to take the newest of, instead of `file`.
     pub newest: Option<String>,
-    pub checksums_path: String,
+    /// `None`: nothing is published to check it with.
+    pub checksums_path: Option<String>,
+    /// The only digest in the checksum file is the file's.
+    pub lone: bool,
+    pub packed: Option<Packed>,
     pub algorithm: Algorithm,
     pub signature: SignatureKind,
     pub signature_path: Option<String>,
@@ -44,27 +48,45 @@ impl Candidate {
         format!("{}/{}", self.base, self.path)
     }
     pub const fn verified_by(&self) -> VerifiedBy {
-        match self.signature {
-            SignatureKind::None => VerifiedBy::Checksum,
+        match (self.signature, &self.checksums_path) {
+            (_, None) => VerifiedBy::None,
+            (SignatureKind::None, _) => VerifiedBy::Checksum,
             _ => VerifiedBy::Gpg,
         }
     }
-    /// File name extension in the cache, by what the file must be.
+    /// File name extension in the cache, by what the file must be: `qcow2`, `iso`, `qcow2.xz`.
     pub const fn extension(&self) -> &'static str {
-        match self.kind {
-            TemplateKind::CloudImage => "qcow2",
-            TemplateKind::Installer => "iso",
+        use TemplateKind::{CloudImage, Installer};
+        match (self.kind, self.packed) {
+            (CloudImage, None) => "qcow2",
+            (CloudImage, Some(Packed::Xz)) => "qcow2.xz",
+            (CloudImage, Some(Packed::Gz)) => "qcow2.gz",
+            (CloudImage, Some(Packed::Zip)) => "qcow2.zip",
+            (Installer, None) => "iso",
+            (Installer, Some(Packed::Xz)) => "iso.xz",
+            (Installer, Some(Packed::Gz)) => "iso.gz",
+            (Installer, Some(Packed::Zip)) => "iso.zip",
+        }
+    }
+    /// What the file must have where: (in words, offset, bytes).
+    pub const fn mark(&self) -> (&'static str, usize, &'static [u8]) {
+        match (self.packed, self.kind) {
+            (Some(packed), _) => ("a compressed image", 0, packed.mark()),
+            (None, TemplateKind::CloudImage) => ("a disk image in qcow2 format", 0, b"QFI\xfb"),
+            (None, TemplateKind::Installer) => ("an ISO image", 0x8001, b"CD001"),
         }
     }
 }
 
-/// The current place, then the pinned ones. `mirror` replaces every server.
-pub(crate) fn candidates(
-    template: &TemplateFile,
-    family: &FamilyFile,
-    arch: Arch,
-    mirror: Option<&str>,
-) -> Result<Vec<Candidate>> {
+/// Whether `text` is what [`Candidate::extension`] gives for some image.
+pub(crate) fn is_extension(text: &str) -> bool {
+    let (kind, packed) = text.split_once('.').map_or((text, None), |(a, b)| (a, Some(b)));
+    matches!(kind, "qcow2" | "iso")
+        && packed.is_none_or(|word| Packed::ALL.iter().any(|packed| packed.as_str() == word))
+}
+
+/// The layout of a template for an architecture.
+pub(crate) fn layout<'a>(template: &TemplateFile, family: &'a FamilyFile, arch: Arch) -> Result<&'a Layout> {
     let file = template.arches.get(arch.as_str()).ok_or_else(|| {
         let known: Vec<_> = template.arches.keys().map(String::as_str).collect();
         Error::usage(
@@ -73,21 +95,47 @@ pub(crate) fn candidates(
         )
         .with_hint(format!("It is there for: {}.", known.join(", ")))
     })?;
-    let layout = family.layouts.get(&file.layout).ok_or_else(|| {
+    family.layouts.get(&file.layout).ok_or_else(|| {
         Error::usage(
             "bad-template",
             format!("The family {} has no layout “{}”.", family.family, file.layout),
         )
-    })?;
+    })
+}
+
+/// The current place on every server, then the pinned ones; none for a medium of the user's own. `mirror` replaces
+/// every server.
+pub(crate) fn candidates(
+    template: &TemplateFile,
+    family: &FamilyFile,
+    arch: Arch,
+    mirror: Option<&str>,
+) -> Result<Vec<Candidate>> {
+    let layout = layout(template, family, arch)?;
     let word = family.arch_words.get(arch.as_str()).ok_or_else(|| {
         Error::usage(
             "bad-template",
             format!("The family {} has no word for {arch}.", family.family),
         )
     })?;
-    let mut all = vec![one(template, layout, word, None, mirror)?];
+    if layout.own {
+        return Ok(Vec::new());
+    }
+    let mut all = Vec::new();
+    for base in std::iter::once(&layout.base).chain(&layout.mirrors) {
+        let base = mirror.unwrap_or(base);
+        all.push(one(template, layout, word, None, base)?);
+        if mirror.is_some() {
+            break;
+        }
+    }
     for pinned in &layout.pinned {
-        all.push(one(template, layout, word, Some(pinned), mirror)?);
+        // A release that a template does not name can't be fallen back to.
+        if pinned.label == "{pinned}" && !template.values.contains_key("pinned") {
+            continue;
+        }
+        let base = mirror.or(pinned.base.as_deref()).unwrap_or(&layout.base);
+        all.push(one(template, layout, word, Some(pinned), base)?);
     }
     Ok(all)
 }
@@ -97,13 +145,9 @@ fn one(
     layout: &Layout,
     arch: &str,
     pinned: Option<&Pinned>,
-    mirror: Option<&str>,
+    base: &str,
 ) -> Result<Candidate> {
-    let base = mirror
-        .or(pinned.and_then(|p| p.base.as_deref()))
-        .unwrap_or(&layout.base)
-        .trim_end_matches('/')
-        .to_owned();
+    let base = base.trim_end_matches('/').to_owned();
     let fill = |text: &str, file: Option<&str>| fill(template, arch, text, file);
     let folder = fill(
         pinned.and_then(|p| p.folder.as_deref()).unwrap_or(&layout.folder),
@@ -121,7 +165,9 @@ fn one(
     Ok(Candidate {
         pinned: pinned.map(|p| fill(&p.label, None)).transpose()?,
         path: format!("{folder}/{file}"),
-        checksums_path: below(&layout.checksums)?,
+        checksums_path: layout.checksums.as_deref().map(below).transpose()?,
+        lone: layout.lone,
+        packed: layout.packed,
         signature_path: layout.signature_file.as_deref().map(below).transpose()?,
         keys: layout
             .keys

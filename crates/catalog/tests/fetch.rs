@@ -7,6 +7,7 @@ use nestbox_guests::mirror::{Fault, Mirror};
 use nestbox_model::{Arch, Error, ErrorKind, StepState, VerifiedBy};
 use sha2::{Digest, Sha256};
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -245,13 +246,22 @@ async fn every_family_s_layout_and_check() {
     let place = Place::new().await;
     let disk = place.folder.path().join("image");
     let disc = iso(&place.folder.path().join("disc"));
+    let packed = |name: &str, mark: &[u8]| {
+        let path = place.folder.path().join(name);
+        fs::write(&path, [mark, &noise(200_000, 11)].concat()).unwrap();
+        path
+    };
+    let (xz, zip) = (packed("xz", b"\xfd7zXZ\0"), packed("zip", b"PK\x03\x04"));
+    let (mut seen, mut files) = (0, BTreeSet::new());
     for template in place.catalog.templates(&place.mirrors) {
-        for (arch, shown) in &template.arches {
-            let installer = shown.url.ends_with(".iso");
-            place
-                .mirror
-                .publish(&template.id, arch.as_str(), if installer { &disc } else { &disk })
-                .unwrap();
+        for (arch, shown) in template.arches.iter().filter(|(_, shown)| !shown.own_medium) {
+            let (file, extension) = match shown.url.rsplit('.').next().unwrap() {
+                "iso" => (&disc, "iso"),
+                "xz" => (&xz, "qcow2.xz"),
+                "zip" => (&zip, "iso.zip"),
+                _ => (&disk, "qcow2"),
+            };
+            place.mirror.publish(&template.id, arch.as_str(), file).unwrap();
             let control = FetchControl::new();
             let fetched = place
                 .catalog
@@ -265,19 +275,16 @@ async fn every_family_s_layout_and_check() {
                 "{}",
                 template.id
             );
-            assert_eq!(
-                fetched.path.extension().unwrap(),
-                if installer { "iso" } else { "qcow2" }
-            );
+            let name = fetched.path.file_name().unwrap().to_str().unwrap();
+            assert_eq!(name, format!("{}.{extension}", fetched.sha256));
+            seen += 1;
+            files.insert(fetched.path);
         }
     }
-    // One disk and one disc, whatever they are called and however they are verified.
-    assert_eq!(place.files("images").len(), 2);
-    assert_eq!(
-        place.mirror.image_requests().len(),
-        4,
-        "each once for each kind of digest it is known by"
-    );
+    assert!(seen >= 60, "{seen}");
+    // One file of each sort, whatever it is called and however it is verified.
+    assert_eq!(files.len(), 4);
+    assert_eq!(place.files("images").len(), 4);
     place.fetch("debian-13").await.unwrap();
     let (state, words) = place.step("verify-signature").unwrap();
     assert_eq!(state, StepState::Skipped);
@@ -746,7 +753,10 @@ async fn plain_http_is_for_mirrors_only_and_unknown_things_are_named() {
     let none = Mirrors::none();
     for template in catalog.templates(&none) {
         assert!(
-            template.arches.values().all(|a| a.url.starts_with("https://")),
+            template
+                .arches
+                .values()
+                .all(|a| a.own_medium || a.url.starts_with("https://")),
             "{}",
             template.id
         );

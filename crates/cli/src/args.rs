@@ -245,20 +245,20 @@ pub enum WaitFor {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("source").required(true).args(["template", "iso", "disk_image", "blank"]))]
+#[command(group = clap::ArgGroup::new("source").required(true).multiple(true).args(["template", "iso", "disk_image", "blank"]))]
 pub struct Create {
     pub name: String,
     /// From the catalogue: see `nestbox template list`
     #[arg(long, value_name = "ID")]
     pub template: Option<String>,
-    /// From an installer or live ISO of yours
+    /// From an installer or live ISO of yours; together with a template that asks for one, with its settings
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub iso: Option<PathBuf>,
     /// From a disk image of yours
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, conflicts_with_all = ["template", "iso", "blank"], value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub disk_image: Option<PathBuf>,
     /// With an empty disk
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["template", "iso"])]
     pub blank: bool,
     #[command(flatten)]
     pub action: FileAction,
@@ -289,6 +289,8 @@ pub struct Create {
     /// Further cloud-init user-data
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub user_data: Option<PathBuf>,
+    #[command(flatten)]
+    pub setup: Setup,
     /// Network
     #[arg(long, value_name = "NET")]
     pub network: Vec<String>,
@@ -303,6 +305,39 @@ pub struct Create {
     pub detach: bool,
     #[command(flatten)]
     pub wait: Wait,
+}
+
+/// What cloud-init does at the first boot of a cloud image
+#[derive(Debug, Args)]
+pub struct Setup {
+    /// Package to install at the first boot (cloud images)
+    #[arg(long, value_name = "NAME")]
+    pub package: Vec<String>,
+    /// Command to run as root at the first boot
+    #[arg(long, value_name = "COMMAND")]
+    pub run: Vec<String>,
+    /// Locale, such as de_DE.UTF-8
+    #[arg(long, value_name = "LOCALE")]
+    pub locale: Option<String>,
+    /// Keyboard layout, such as de
+    #[arg(long, value_name = "LAYOUT")]
+    pub keyboard: Option<String>,
+    /// Time zone, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+}
+
+impl Setup {
+    /// As the service takes it.
+    pub fn setup(&self) -> nestbox_model::Setup {
+        nestbox_model::Setup {
+            packages: self.package.clone(),
+            run: self.run.clone(),
+            locale: self.locale.clone(),
+            keyboard: self.keyboard.clone(),
+            timezone: self.timezone.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

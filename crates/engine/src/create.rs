@@ -1,20 +1,15 @@
 //! Making machines: from the catalogue, from a medium, from an image, or blank.
 
-use crate::hardware::{
-    apply_hardware, check_disk, check_limits, default_cpus, default_firmware, host_cpus, new_disk, pick_arch,
-};
+use crate::hardware::{apply_hardware, check_disk, check_limits, default_cpus, default_firmware, new_disk};
 use crate::jobs::JobHandle;
 use crate::machine::Handle;
 use crate::suspend::at_rest;
-use crate::{Engine, files, ports};
-use nestbox_catalog::{FetchUpdate, Fetched, keys, seed};
-use nestbox_disk::Backing;
-use nestbox_model::layout::MachineFolder;
+use crate::{Engine, files};
 use nestbox_model::units::GIB;
 use nestbox_model::{
-    AcceleratorChoice, Arch, CreateRequest, CreateSource, DiskSpec, DisplaySpec, Error, EventKind, Firmware,
-    GuestUser, ImageFormat, ImportRequest, JobKind, JobStarted, MACHINE_FILE_VERSION, MachineId, MachineSpec,
-    MachineState, MediumSpec, NicSpec, Result, StepState, Template, TemplateKind, validate_name,
+    AcceleratorChoice, Arch, CreateRequest, CreateSource, DisplaySpec, Error, EventKind, Firmware,
+    ImportRequest, JobKind, JobStarted, MACHINE_FILE_VERSION, MachineId, MachineSpec, MachineState, NicSpec,
+    Result, StepState, validate_name,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -36,7 +31,10 @@ impl Engine {
                     .with_hint("Leave it out for the default network."),
             );
         }
-        let seeded = request.user.is_some() || request.password.is_some() || request.user_data.is_some();
+        let seeded = request.user.is_some()
+            || request.password.is_some()
+            || request.user_data.is_some()
+            || !request.setup.is_empty();
         if !matches!(request.source, CreateSource::Template { .. })
             && (seeded || !request.ssh_keys.is_empty())
         {
@@ -46,9 +44,10 @@ impl Engine {
             ));
         }
         match &request.source {
-            CreateSource::Template { id } => {
+            CreateSource::Template { id, medium } => {
                 let template = self.0.catalog.template(id, &self.mirrors()?)?;
-                self.create_from_template(template, request).await
+                let medium = medium.clone();
+                self.create_from_template(template, medium, request).await
             }
             CreateSource::Iso { path } | CreateSource::DiskImage { path, .. } => {
                 let action = match &request.source {
@@ -301,206 +300,4 @@ impl Engine {
             self.undo_machine(&handle.id, Some(journal));
         })
     }
-
-    async fn create_from_template(&self, template: Template, request: CreateRequest) -> Result<JobStarted> {
-        let arch = pick_arch(&template, request.arch)?;
-        let kind = template.arches[&arch].kind;
-        let mut spec = self.new_spec(&request.name, arch, &request.tags)?;
-        spec.template = Some(template.id.clone());
-        spec.system = Some(template.name.clone());
-        spec.cpus = template.defaults.cpus.min(host_cpus());
-        spec.memory = template.defaults.memory;
-        apply_hardware(&mut spec, &request);
-        spec.firmware = request.firmware.unwrap_or(Firmware::Uefi);
-        // Said before anything is downloaded.
-        nestbox_accel::find_qemu(arch)?;
-        if spec.firmware == Firmware::Uefi {
-            nestbox_qemu::firmware::find(arch, spec.firmware)?;
-        }
-        let capacity = check_disk(request.disk.unwrap_or(template.defaults.disk))?;
-        let disk = new_disk(capacity);
-        spec.disks = vec![disk.clone()];
-        if kind == TemplateKind::CloudImage {
-            let user = request
-                .user
-                .clone()
-                .or_else(|| template.user.clone())
-                .unwrap_or_else(|| "user".into());
-            seed::check_user(&user)?;
-            // Said before anything is downloaded.
-            seed::check(&seed_spec(
-                &spec,
-                &user,
-                Vec::new(),
-                template.user.clone(),
-                &request,
-            ))?;
-            spec.user = Some(GuestUser {
-                name: user,
-                private_key: Some("ssh/id_ed25519".into()),
-                has_password: request.password.is_some(),
-            });
-            spec.seed = Some("seed.img".into());
-            spec.ports = vec![ports::free_ssh_forward(self)?];
-        }
-        let (handle, journal) = self.begin_machine(spec)?;
-        let mut steps = vec![
-            ("resolve", "Find the current release"),
-            ("verify-signature", "Check the signature"),
-            ("download", "Download"),
-            ("verify-image", "Check the image"),
-            ("disk", "Make the disk"),
-        ];
-        if kind == TemplateKind::CloudImage {
-            steps.push(("seed", "Set up the account"));
-        }
-        let job = self.making_job(&handle, journal, JobKind::Create, &steps, request.start)?;
-        let (engine, worker, making, start) = (self.clone(), job.clone(), handle.clone(), request.start);
-        let work = async move {
-            let _needed = engine.0.making.read().await;
-            let fetched = engine.fetch(&template.id, arch, &worker).await?;
-            worker.step("disk", StepState::Running, None);
-            match kind {
-                TemplateKind::CloudImage => engine.cloud_disk(&making, &disk, &fetched).await?,
-                TemplateKind::Installer => {
-                    nestbox_disk::create(&engine.folder(&making.id).disk_image(&disk.image), capacity, None)
-                        .await?;
-                    let mut spec = making.spec();
-                    spec.medium = Some(MediumSpec {
-                        path: fetched.path.display().to_string(),
-                    });
-                    engine.save_spec(&making, spec)?;
-                }
-            }
-            worker.step("disk", StepState::Done, None);
-            worker.check_cancelled()?;
-            if kind == TemplateKind::CloudImage {
-                worker.step("seed", StepState::Running, None);
-                engine.write_seed(&making, &request).await?;
-                worker.step("seed", StepState::Done, None);
-            }
-            Ok(())
-        };
-        Ok(self.run_making(handle, journal, job, start, work))
-    }
-
-    async fn fetch(&self, id: &str, arch: Arch, job: &JobHandle) -> Result<Fetched> {
-        let reporter = job.clone();
-        let on_update = move |update: FetchUpdate| match update {
-            FetchUpdate::Step { id, state, detail } => reporter.step(id, state, detail),
-            FetchUpdate::Bytes { done, total } => reporter.bytes(done, total),
-        };
-        self.0
-            .catalog
-            .fetch(id, arch, &self.mirrors()?, &job.fetch_control(), &on_update)
-            .await
-    }
-
-    /// An overlay on the cached image: the second machine of an image costs nothing.
-    async fn cloud_disk(&self, handle: &Handle, disk: &DiskSpec, fetched: &Fetched) -> Result<()> {
-        let base = fetched.path.clone();
-        let inspection = tokio::task::spawn_blocking(move || nestbox_disk::inspect(&base))
-            .await
-            .map_err(|e| {
-                Error::failed(
-                    "internal",
-                    format!("Looking at the image ended unexpectedly: {e}."),
-                )
-            })??;
-        let format = match inspection.recognised {
-            nestbox_model::Recognised::Qcow2 => ImageFormat::Qcow2,
-            nestbox_model::Recognised::Raw => ImageFormat::Raw,
-            _ => {
-                return Err(Error::unsafe_input(
-                    "unexpected-format",
-                    "The downloaded image is neither a qcow2 nor a raw disk.",
-                ));
-            }
-        };
-        let virtual_size = inspection.capacity();
-        let capacity = disk.capacity.max(virtual_size);
-        let name = fetched
-            .path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let backing = Backing {
-            path: &fetched.path,
-            format,
-            stored_as: format!("../../../cache/images/{name}"),
-        };
-        nestbox_disk::create(
-            &self.folder(&handle.id).disk_image(&disk.image),
-            capacity,
-            Some(backing),
-        )
-        .await?;
-        if capacity != disk.capacity {
-            let mut spec = handle.spec();
-            spec.disks[0].capacity = capacity;
-            self.save_spec(handle, spec)?;
-        }
-        Ok(())
-    }
-
-    async fn write_seed(&self, handle: &Handle, request: &CreateRequest) -> Result<()> {
-        let spec = handle.spec();
-        let folder = self.folder(&handle.id);
-        let default_user = spec
-            .template
-            .as_ref()
-            .and_then(|id| self.template(id).ok())
-            .and_then(|template| template.user);
-        files::make_private_folder(&folder.ssh())?;
-        let own_key = keys::generate(&folder.ssh(), &format!("nestbox {}", spec.id.short()))?;
-        let user = spec
-            .user
-            .as_ref()
-            .map(|user| user.name.clone())
-            .unwrap_or_default();
-        let seed = seed_spec(&spec, &user, vec![own_key], default_user, request);
-        let path = seed_path(&folder);
-        tokio::task::spawn_blocking(move || seed::write(&path, &seed))
-            .await
-            .map_err(|e| Error::failed("internal", format!("Writing the seed ended unexpectedly: {e}.")))?
-    }
-
-    /// The catalogue.
-    pub fn templates(&self, arch: Option<Arch>) -> Result<Vec<Template>> {
-        let mut templates = self.0.catalog.templates(&self.mirrors()?);
-        if let Some(arch) = arch {
-            templates.retain(|template| template.arches.contains_key(&arch));
-        }
-        Ok(templates)
-    }
-
-    /// One template.
-    pub fn template(&self, id: &str) -> Result<Template> {
-        self.0.catalog.template(id, &self.mirrors()?)
-    }
-}
-
-/// What the seed says: the machine's own keys first, then the user's.
-fn seed_spec(
-    spec: &MachineSpec,
-    user: &str,
-    mut ssh_keys: Vec<String>,
-    default_user: Option<String>,
-    request: &CreateRequest,
-) -> seed::SeedSpec {
-    ssh_keys.extend(request.ssh_keys.iter().cloned());
-    seed::SeedSpec {
-        instance_id: spec.id.to_string(),
-        hostname: spec.name.clone(),
-        user: Some(user.to_owned()),
-        password: request.password.clone(),
-        ssh_keys,
-        user_data: request.user_data.clone(),
-        default_user,
-    }
-}
-
-fn seed_path(folder: &MachineFolder) -> std::path::PathBuf {
-    folder.path().join("seed.img")
 }

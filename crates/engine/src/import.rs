@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Name of a medium that was unpacked, in its machine's folder.
-const OWN_MEDIUM: &str = "medium.iso";
+pub(crate) const OWN_MEDIUM: &str = "medium.iso";
 
 impl Engine {
     /// What an import of `path` would do. Nothing is changed and no tool opens the file.
@@ -259,7 +259,7 @@ pub(crate) async fn inspect(path: &str) -> Result<Inspection> {
         })?
 }
 
-async fn unpack(path: &str, to: &Path, job: &JobHandle) -> Result<()> {
+pub(crate) async fn unpack(path: &str, to: &Path, job: &JobHandle) -> Result<()> {
     let inspection = inspect(path).await?;
     let reporter = job.clone();
     let progress = move |done, total| reporter.bytes(done, Some(total));

@@ -24,6 +24,7 @@ mod disks;
 mod doctor;
 mod events;
 mod files;
+mod from_template;
 mod garbage;
 mod hardware;
 mod import;

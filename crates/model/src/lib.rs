@@ -59,4 +59,4 @@ pub use spec::{
     AcceleratorChoice, DiskSpec, DisplaySpec, GuestUser, ImageFormat, LinkState, MACHINE_FILE_VERSION,
     MachineSpec, MediumSpec, NicSpec, PortForward, Protocol,
 };
-pub use template::{Template, TemplateArch, TemplateDefaults, TemplateKind, VerifiedBy};
+pub use template::{Setup, Template, TemplateArch, TemplateDefaults, TemplateKind, VerifiedBy};

@@ -1,6 +1,6 @@
 //! What clients ask for, and the answers that are not nouns of their own.
 
-use crate::{Arch, FileAction, Firmware, Job, Machine, MachineId, PortForward, Snapshot, Usage};
+use crate::{Arch, FileAction, Firmware, Job, Machine, MachineId, PortForward, Setup, Snapshot, Usage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -39,6 +39,9 @@ pub struct CreateRequest {
     /// Further cloud-init user-data.
     #[serde(default)]
     pub user_data: Option<String>,
+    /// What cloud-init does at the first boot, beside what the template says.
+    #[serde(default)]
+    pub setup: Setup,
     /// Network of the first NIC; `default` unless set.
     #[serde(default)]
     pub network: Option<String>,
@@ -58,6 +61,9 @@ pub enum CreateSource {
     Template {
         /// Template id.
         id: String,
+        /// Absolute path of the ISO, for a template that leaves it to the user.
+        #[serde(default)]
+        medium: Option<String>,
     },
     /// An installer or live medium of the user's, read where it is.
     Iso {

@@ -130,7 +130,10 @@ impl Drop for Mirror {
 }
 
 /// Families that [`Mirror::environment`] sets.
-pub const FAMILIES: [&str; 4] = ["ubuntu", "debian", "fedora", "alpine"];
+pub const FAMILIES: [&str; 17] = [
+    "ubuntu", "debian", "fedora", "alpine", "arch", "opensuse", "rocky", "alma", "centos", "nixos", "kali",
+    "freebsd", "openbsd", "netbsd", "haiku", "reactos", "freedos",
+];
 
 impl Mirror {
     /// Starts on a free port of 127.0.0.1. `dir` gets the folder `keys` with the public key.
@@ -238,7 +241,7 @@ impl Mirror {
     }
     /// Requests for images so far.
     pub fn image_requests(&self) -> Vec<Request> {
-        let ends = [".img", ".qcow2", ".iso"];
+        let ends = [".img", ".qcow2", ".iso", ".xz", ".zip"];
         self.requests()
             .into_iter()
             .filter(|r| ends.iter().any(|end| r.path.ends_with(end)))

@@ -64,7 +64,10 @@ fn read_password_now() -> Result<String> {
 
 pub async fn create(client: &Client, args: Create, output: &Output) -> Result<()> {
     let source = match (&args.template, &args.iso, &args.disk_image) {
-        (Some(id), _, _) => CreateSource::Template { id: id.clone() },
+        (Some(id), iso, _) => CreateSource::Template {
+            id: id.clone(),
+            medium: iso.as_deref().map(absolute).transpose()?,
+        },
         (_, Some(path), _) => CreateSource::Iso {
             path: absolute(path)?,
         },
@@ -104,6 +107,7 @@ pub async fn create(client: &Client, args: Create, output: &Output) -> Result<()
             .as_deref()
             .map(|path| read_text(path, "the user-data"))
             .transpose()?,
+        setup: args.setup.setup(),
         network: args.network.first().cloned(),
         tags: args.tag.clone(),
         start: args.start || args.wait.wait.is_some(),

@@ -163,7 +163,14 @@ pub async fn template(client: &Client, action: Template, output: &Output) -> Res
                         ),
                     ),
                 ]);
+                for note in &t.notes {
+                    o.line(format!("Note: {note}"));
+                }
                 for (arch, offer) in &t.arches {
+                    if offer.own_medium {
+                        o.line(format!("{arch}: installer, from an ISO of your own (--iso FILE)"));
+                        continue;
+                    }
                     let kind = match offer.kind {
                         TemplateKind::CloudImage => "cloud image",
                         TemplateKind::Installer => "installer",

@@ -1,5 +1,7 @@
 //! Where the distributions publish, written down here again so that a wrong template is found.
 
+mod more;
+
 use super::Fault;
 use std::path::PathBuf;
 
@@ -8,6 +10,8 @@ use std::path::PathBuf;
 pub(super) enum Sums {
     Sha256,
     Sha512,
+    /// No checksum file.
+    None,
 }
 
 /// Where a checksum file's signature is.
@@ -28,6 +32,8 @@ pub(super) struct Place {
     pub(super) signing: Signing,
     pub(super) signature_file: &'static str,
     pub(super) pinned: bool,
+    /// The name beside the digest, where it is not the file's.
+    pub(super) listed_as: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +49,7 @@ pub(super) fn places(template: &str, arch: &str) -> Option<Vec<Place>> {
     let debian = match arch {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
+        "ppc64" => "ppc64el",
         other => other,
     };
     let place = |folder: String, file: String, pinned| Place {
@@ -53,6 +60,7 @@ pub(super) fn places(template: &str, arch: &str) -> Option<Vec<Place>> {
         signing: Signing::Detached,
         signature_file: "SHA256SUMS.gpg",
         pinned,
+        listed_as: None,
     };
     let ubuntu_cloud = |name: &str, version: &str, date: &str| {
         let file = format!("ubuntu-{version}-server-cloudimg-{debian}.img");
@@ -76,27 +84,18 @@ pub(super) fn places(template: &str, arch: &str) -> Option<Vec<Place>> {
     };
     Some(match template {
         "ubuntu-24.04" => ubuntu_cloud("noble", "24.04", "20260926"),
+        "ubuntu-22.04" => vec![place(
+            "releases/jammy/release".into(),
+            format!("ubuntu-22.04-server-cloudimg-{debian}.img"),
+            false,
+        )],
         "ubuntu-26.04" => ubuntu_cloud("resolute", "26.04", "20260927"),
         "ubuntu-24.04-server" => ubuntu_iso("24.04", "24.04.4", "live-server"),
         "ubuntu-26.04-server" => ubuntu_iso("26.04", "26.04.1", "live-server"),
         "ubuntu-24.04-desktop" => ubuntu_iso("24.04", "24.04.4", "desktop"),
         "ubuntu-26.04-desktop" => ubuntu_iso("26.04", "26.04.1", "desktop"),
-        "debian-13" => {
-            let unsigned = |folder: &str, file, pinned| Place {
-                sums_file: "SHA512SUMS".into(),
-                sums: Sums::Sha512,
-                signing: Signing::None,
-                ..place(format!("images/cloud/trixie/{folder}"), file, pinned)
-            };
-            vec![
-                unsigned("latest", format!("debian-13-generic-{debian}.qcow2"), false),
-                unsigned(
-                    "20260712-2537",
-                    format!("debian-13-generic-{debian}-20260712-2537.qcow2"),
-                    true,
-                ),
-            ]
-        }
+        "debian-12" => debian_cloud(debian, "bookworm", "12", "20260909-2596"),
+        "debian-13" | "container-host" | "k3s-node" => debian_cloud(debian, "trixie", "13", "20260712-2537"),
         "debian-13-netinst" => ["debian-cd/current", "cdimage/archive/13.6.0"]
             .into_iter()
             .map(|root| Place {
@@ -110,15 +109,6 @@ pub(super) fn places(template: &str, arch: &str) -> Option<Vec<Place>> {
                 )
             })
             .collect(),
-        "fedora-44" => vec![Place {
-            sums_file: format!("Fedora-Cloud-44-1.7-{arch}-CHECKSUM"),
-            signing: Signing::Clearsigned,
-            ..place(
-                format!("releases/44/Cloud/{arch}/images"),
-                format!("Fedora-Cloud-Base-Generic-44-1.7.{arch}.qcow2"),
-                false,
-            )
-        }],
         "alpine-3.23" => ["3.23.4", "3.23.0"]
             .into_iter()
             .map(|point| {
@@ -131,8 +121,29 @@ pub(super) fn places(template: &str, arch: &str) -> Option<Vec<Place>> {
                 }
             })
             .collect(),
-        _ => return None,
+        other => return more::places(other, arch),
     })
+}
+
+fn debian_cloud(arch: &str, codename: &str, version: &str, dated: &str) -> Vec<Place> {
+    let place = |folder: &str, file, pinned| Place {
+        folder: format!("images/cloud/{codename}/{folder}"),
+        file,
+        sums_file: "SHA512SUMS".into(),
+        sums: Sums::Sha512,
+        signing: Signing::None,
+        signature_file: "",
+        pinned,
+        listed_as: None,
+    };
+    vec![
+        place("latest", format!("debian-{version}-generic-{arch}.qcow2"), false),
+        place(
+            dated,
+            format!("debian-{version}-generic-{arch}-{dated}.qcow2"),
+            true,
+        ),
+    ]
 }
 
 pub(super) fn sums_text(place: &Place, here: &[&Image], fault: &Fault) -> String {
@@ -144,12 +155,25 @@ pub(super) fn sums_text(place: &Place, here: &[&Image], fault: &Fault) -> String
         let digest = match place.sums {
             Sums::Sha256 => &image.sha256,
             Sums::Sha512 => &image.sha512,
+            Sums::None => continue,
         };
-        let file = &image.place.file;
+        let file = image.place.listed_as.as_ref().unwrap_or(&image.place.file);
         if *fault == Fault::MissingChecksum {
             text.push_str(&format!("{digest} *other-{file}\n"));
         } else if place.signing == Signing::Clearsigned {
             text.push_str(&format!("# {file}: 1 bytes\nSHA256 ({file}) = {digest}\n"));
+        } else if ["CHECKSUM", "SHA256SUM", "SHA512", "SHA256"]
+            .iter()
+            .any(|end| place.sums_file.ends_with(end))
+            && !place.sums_file.ends_with("qcow2.SHA256")
+            && place.signing == Signing::None
+        {
+            let word = if place.sums == Sums::Sha512 {
+                "SHA512"
+            } else {
+                "SHA256"
+            };
+            text.push_str(&format!("{word} ({file}) = {digest}\n"));
         } else if place.sums_file.ends_with(".sha512") {
             text.push_str(&format!("{digest}\n"));
         } else if place.sums == Sums::Sha512 {
