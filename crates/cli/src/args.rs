@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 mod disk;
+mod setup;
 
 use crate::commands::carry::ExportArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -290,7 +291,7 @@ pub struct Create {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub user_data: Option<PathBuf>,
     #[command(flatten)]
-    pub setup: Setup,
+    pub setup: setup::Setup,
     /// Network
     #[arg(long, value_name = "NET")]
     pub network: Vec<String>,
@@ -305,39 +306,6 @@ pub struct Create {
     pub detach: bool,
     #[command(flatten)]
     pub wait: Wait,
-}
-
-/// What cloud-init does at the first boot of a cloud image
-#[derive(Debug, Args)]
-pub struct Setup {
-    /// Package to install at the first boot (cloud images)
-    #[arg(long, value_name = "NAME")]
-    pub package: Vec<String>,
-    /// Command to run as root at the first boot
-    #[arg(long, value_name = "COMMAND")]
-    pub run: Vec<String>,
-    /// Locale, such as de_DE.UTF-8
-    #[arg(long, value_name = "LOCALE")]
-    pub locale: Option<String>,
-    /// Keyboard layout, such as de
-    #[arg(long, value_name = "LAYOUT")]
-    pub keyboard: Option<String>,
-    /// Time zone, such as Europe/Berlin
-    #[arg(long, value_name = "ZONE")]
-    pub timezone: Option<String>,
-}
-
-impl Setup {
-    /// As the service takes it.
-    pub fn setup(&self) -> nestbox_model::Setup {
-        nestbox_model::Setup {
-            packages: self.package.clone(),
-            run: self.run.clone(),
-            locale: self.locale.clone(),
-            keyboard: self.keyboard.clone(),
-            timezone: self.timezone.clone(),
-        }
-    }
 }
 
 #[derive(Debug, Args)]
