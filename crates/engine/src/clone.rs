@@ -6,6 +6,7 @@
 
 use crate::clones::stored_name;
 use crate::create::COMPLETE;
+use crate::import::OWN_MEDIUM;
 use crate::jobs::JobHandle;
 use crate::lifecycle::new_image_name;
 use crate::machine::{Handle, MachineRef};
@@ -19,6 +20,7 @@ use nestbox_model::{
     MachineSpec, NicSpec, Result, SnapshotKind, SnapshotRecord, SnapshotRequest, StepState, Suspended,
     validate_name,
 };
+use std::path::Path;
 use std::sync::Arc;
 use time::OffsetDateTime;
 
@@ -118,6 +120,12 @@ impl Engine {
         spec.disposable = None;
         spec.auto_snapshots = Default::default();
         spec.nvram = record.nvram.as_ref().map(|_| new_image_name());
+        if let Some(medium) = &mut spec.medium
+            && Path::new(&medium.path) == self.folder(&source.id).path().join(OWN_MEDIUM)
+        {
+            let own = self.folder(&spec.id).path().join(OWN_MEDIUM);
+            medium.path = own.to_string_lossy().into_owned();
+        }
         for disk in &mut spec.disks {
             disk.image = new_image_name();
         }
@@ -184,6 +192,18 @@ impl Engine {
             let (from, to) = (theirs.path().join(seed), ours.path().join(seed));
             std::fs::copy(&from, &to).map_err(|e| Error::io("copy the seed", &from, &e))?;
             nestbox_catalog::seed::renew(&to, spec.id.as_str(), &spec.name)?;
+        }
+        let (from, to) = (theirs.path().join(OWN_MEDIUM), ours.path().join(OWN_MEDIUM));
+        if spec
+            .medium
+            .as_ref()
+            .is_some_and(|medium| Path::new(&medium.path) == to)
+            && !to.exists()
+        {
+            // Nobody writes to it: one file under two names, and neither machine needs the other for it.
+            std::fs::hard_link(&from, &to)
+                .or_else(|_| std::fs::copy(&from, &to).map(drop))
+                .map_err(|e| Error::io("give the clone its CD image", &from, &e))?;
         }
         let snapshot = theirs.snapshot(&record.id);
         if record.memory && !ours.suspended().path().exists() {

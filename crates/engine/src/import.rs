@@ -112,6 +112,11 @@ impl Engine {
         }
         let job = self.making_job(&handle, journal, kind, &steps, request.start)?;
         let (worker, path) = (job.clone(), request.path.clone());
+        let said = match (request.action, packed) {
+            (FileAction::Move, true) => Some("The compressed original stays where it is."),
+            (FileAction::Move, false) => Some("The medium stays where it is, and is read there."),
+            _ => None,
+        };
         let work = async move {
             if packed {
                 worker.step("unpack", StepState::Running, None);
@@ -120,7 +125,7 @@ impl Engine {
             }
             worker.step("disk", StepState::Running, None);
             nestbox_disk::create(&folder.disk_image(&disk.image), capacity, None).await?;
-            worker.step("disk", StepState::Done, None);
+            worker.step("disk", StepState::Done, said.map(str::to_owned));
             Ok(())
         };
         Ok(self.run_making(handle, journal, job, request.start, work))

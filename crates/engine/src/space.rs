@@ -134,6 +134,13 @@ impl Engine {
             None,
         ));
         items.push(item(
+            SpaceKind::Disk,
+            format!("Unpacked CD image of “{}”", spec.name),
+            files::allocated_bytes(&folder.path().join(crate::import::OWN_MEDIUM)),
+            None,
+            Some("It came compressed; it goes with the machine."),
+        ));
+        items.push(item(
             SpaceKind::Leftover,
             format!("Deleted snapshots of “{}”", spec.name),
             left,

@@ -1,6 +1,6 @@
 //! Files become machines, or a clear refusal.
 
-use crate::common::{BOOT, empty_qcow2, guests, holds, home};
+use crate::common::{BOOT, empty_qcow2, guests, holds, home, wait_for_jobs};
 use nestbox_guests::TestHome;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -413,6 +413,28 @@ fn a_compressed_iso_is_unpacked_into_the_machine_s_folder() {
     assert!(std::fs::read(&medium).unwrap() == iso, "the medium is another");
     assert_eq!(machine["disks"].as_array().map(Vec::len), Some(1));
     assert!(packed.exists());
+    let space = home.json(["space"]);
+    let told = space["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|item| item["title"] == "Unpacked CD image of “live”" && item["bytes"].as_u64() > Some(0));
+    assert!(told, "{space}");
+
+    // A clone has it, too, and goes on having it when the original is gone.
+    home.nestbox(["clone", "live", "twin", "--full"]).ok();
+    wait_for_jobs(&home);
+    let own = home.machine_folder("twin").join("medium.iso");
+    assert_eq!(
+        home.machine("twin")["medium"]["path"].as_str().map(PathBuf::from),
+        Some(own.clone())
+    );
+    home.nestbox(["delete", "live"]).ok();
+    home.nestbox(["trash", "empty", "--yes"]).ok();
+    assert!(
+        std::fs::read(&own).unwrap() == iso,
+        "the clone's medium is another"
+    );
 }
 
 #[test]
