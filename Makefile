@@ -37,7 +37,7 @@ guests: ## builds the small guests that the tests boot (target/guests)
 bench: build ## measures Nestbox against its peers on this computer
 	@scripts/setup.sh test
 	@tests/guests/build.sh
-	cargo build --locked --profile $(PROFILE) -p nestbox-cli -p nestbox-app -p nestbox-guests --bins --examples
+	cargo build --locked --profile $(PROFILE) -p nestbox-cli -p nestbox-app -p nestbox-guests -p nestbox-display --bins --examples
 	@NESTBOX_TEST_PROFILE=$(notdir $(OUT)) node tests/bench/bench.mjs $(SECTIONS)
 
 crashlab: build ## kills the service and QEMU at random moments and looks at what is left (N=300 SEED=1)

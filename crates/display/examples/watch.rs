@@ -1,10 +1,14 @@
 //! Watches a VNC socket for some seconds and says what a viewer would get: frames a second, bytes, processor time.
 //!
-//! `cargo run -p nestbox-display --example watch -- SOCKET SECONDS`
+//! `cargo run -p nestbox-display --example watch -- SOCKET SECONDS [CLIENT]`, CLIENT: raw (default), zrle, tight, jpeg, or vnc-rs.
+//! With `--json` behind: one line of figures.
 #![allow(clippy::print_stdout)]
 
-use nestbox_display::{ClientMessage, Display, MessageKind};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use nestbox_display::{ClientMessage, Display, MessageKind, PixelEncoding, RfbSocket, VncSocket};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 /// Seconds of processor time of this process.
 fn processor_seconds() -> f64 {
@@ -24,15 +28,28 @@ fn processor_seconds() -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
+fn open(path: PathBuf, client: &str) -> Display {
+    let pixels = match client {
+        "vnc-rs" => return Display::over(VncSocket { path }),
+        "zrle" => PixelEncoding::Zrle,
+        "tight" => PixelEncoding::Tight,
+        "jpeg" => PixelEncoding::TightJpeg,
+        _ => PixelEncoding::Raw,
+    };
+    Display::over(RfbSocket { path, pixels })
+}
+
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let (Some(socket), Some(seconds)) = (arguments.next(), arguments.next().and_then(|s| s.parse().ok()))
     else {
-        println!("usage: watch SOCKET SECONDS");
+        println!("usage: watch SOCKET SECONDS [raw|zrle|tight|jpeg|vnc-rs] [--json]");
         return;
     };
-    let display = Display::connect(socket.into());
+    let rest: Vec<String> = arguments.collect();
+    let json = rest.iter().any(|argument| argument == "--json");
+    let display = open(socket.into(), rest.first().map_or("raw", String::as_str));
     let mut viewer = display.attach();
     let deadline = tokio::time::Instant::now() + Duration::from_secs_f64(seconds);
     let (start, processor) = (Instant::now(), processor_seconds());
@@ -53,7 +70,7 @@ async fn main() {
                 frames += 1;
                 viewer.handle(ClientMessage::Ack { sequence });
             }
-            MessageKind::Status => println!(
+            MessageKind::Status if !json => println!(
                 "{}",
                 String::from_utf8_lossy(message.bytes.get(1..).unwrap_or_default())
             ),
@@ -62,6 +79,11 @@ async fn main() {
     }
     let took = start.elapsed().as_secs_f64();
     ages.sort_unstable();
+    if json {
+        let used = processor_seconds() - processor;
+        println!("{{\"frames\": {frames}, \"seconds\": {took}, \"bytes\": {bytes}, \"processor\": {used}}}");
+        return;
+    }
     println!(
         "{:?}: {:.1} frames/s, {:.1} MB/s, age of pixels p50 {} µs, processor {:.2} % of one core",
         display.size(),

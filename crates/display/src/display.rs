@@ -1,8 +1,8 @@
 //! The display: one connection while anyone looks, one picture, many viewers.
 
 use crate::{
-    CursorShape, Rect, SessionEvent, SessionInput, SessionSource, Viewer, VncSocket, dirty::Dirty,
-    framebuffer::Framebuffer, input::Input, session::DisplaySession,
+    CursorShape, PixelEncoding, Rect, RfbSocket, SessionEvent, SessionInput, SessionSource, Viewer,
+    dirty::Dirty, framebuffer::Framebuffer, input::Input, session::DisplaySession,
 };
 use image::RgbaImage;
 use nestbox_model::{Error, Result};
@@ -98,6 +98,10 @@ pub(crate) struct State {
     /// Microseconds since 1970 when the newest pixels came.
     pub(crate) captured_us: u64,
     pub(crate) cursor: Option<CursorShape>,
+    /// The guest's pointer goes where it is put.
+    pub(crate) absolute: bool,
+    /// The guest's keyboard lights, where they were told.
+    pub(crate) lights: Option<u8>,
     pub(crate) status: DisplayStatus,
     pub(crate) viewers: BTreeMap<u64, Outbox>,
     pub(crate) next_viewer: u64,
@@ -115,6 +119,8 @@ pub(crate) struct Outbox {
     pub(crate) status: bool,
     pub(crate) resized: bool,
     pub(crate) cursor: bool,
+    pub(crate) pointer: bool,
+    pub(crate) lights: bool,
     pub(crate) bell: bool,
     pub(crate) clipboard: Option<String>,
     pub(crate) dirty: Dirty,
@@ -155,10 +161,13 @@ impl State {
 }
 
 impl Display {
-    /// The display behind a machine's VNC socket. Returns at once; connecting begins when somebody looks. Must be
+    /// The display of one of our machines, behind its VNC socket. Returns at once; connecting begins when somebody looks. Must be
     /// called within a tokio runtime.
     pub fn connect(vnc_socket: PathBuf) -> Self {
-        Self::over(VncSocket { path: vnc_socket })
+        Self::over(RfbSocket {
+            path: vnc_socket,
+            pixels: PixelEncoding::Raw,
+        })
     }
 
     /// The display behind any source of sessions. Must be called within a tokio runtime.
@@ -169,6 +178,8 @@ impl Display {
                 picture: Framebuffer::default(),
                 captured_us: 0,
                 cursor: None,
+                absolute: true,
+                lights: None,
                 status: DisplayStatus::plain(DisplayState::Connecting),
                 viewers: BTreeMap::new(),
                 next_viewer: 1,
@@ -316,7 +327,10 @@ impl Task {
                 _ = self.gone.changed() => return,
             };
             let end = match opened {
-                Ok(session) => self.converse(session).await,
+                Ok(session) => {
+                    self.set_absolute(true);
+                    self.converse(session).await
+                }
                 Err(error) => End::Lost(error),
             };
             // Keys meant for one connection are not for the next.
@@ -448,6 +462,16 @@ impl Task {
         }
     }
 
+    /// A new connection starts absolute and tells when the guest is not.
+    fn set_absolute(&self, absolute: bool) {
+        self.shared.input().absolute = absolute;
+        let mut state = self.shared.state();
+        if state.absolute != absolute {
+            state.absolute = absolute;
+            state.each(|outbox| outbox.pointer = true);
+        }
+    }
+
     async fn send_input(&self, session: &mut impl DisplaySession) -> Result<()> {
         loop {
             let next = self.shared.input().pop();
@@ -483,10 +507,10 @@ impl Task {
                     });
                 }
             }
-            SessionEvent::Pixels { rect, rgba } => {
+            SessionEvent::Pixels { rect, pixels } => {
                 state
                     .picture
-                    .put(rect, &rgba)
+                    .put(rect, &pixels)
                     .ok_or_else(|| nonsense("pixels beyond the picture"))?;
                 state.touch(rect);
             }
@@ -519,6 +543,16 @@ impl Task {
                 if sound && state.cursor != cursor {
                     state.cursor = cursor;
                     state.each(|outbox| outbox.cursor = true);
+                }
+            }
+            SessionEvent::PointerMode { absolute } => {
+                drop(state);
+                self.set_absolute(absolute);
+            }
+            SessionEvent::Lights(lights) => {
+                if state.lights != Some(lights) {
+                    state.lights = Some(lights);
+                    state.each(|outbox| outbox.lights = true);
                 }
             }
             SessionEvent::Bell => state.each(|outbox| outbox.bell = true),

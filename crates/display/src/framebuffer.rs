@@ -1,6 +1,6 @@
 //! The copy of the guest's picture.
 
-use crate::Rect;
+use crate::{Pixels, Rect};
 use image::RgbaImage;
 
 /// Longest side of a picture in pixels.
@@ -51,8 +51,12 @@ impl Framebuffer {
         Some(())
     }
 
-    /// Writes a rectangle of RGBA pixels, whose alpha is ignored. `None` when it does not fit or the data is short.
-    pub(crate) fn put(&mut self, rect: Rect, data: &[u8]) -> Option<()> {
+    /// Writes a rectangle of pixels. `None` when it does not fit or the data is short.
+    pub(crate) fn put(&mut self, rect: Rect, pixels: &Pixels) -> Option<()> {
+        let (data, bgr) = match pixels {
+            Pixels::Rgbx(data) => (data, false),
+            Pixels::Bgrx(data) => (data, true),
+        };
         if !rect.fits(self.width, self.height) || data.len() as u64 != rect.area() * 4 {
             return None;
         }
@@ -63,8 +67,12 @@ impl Framebuffer {
         for (line, from) in (usize::from(rect.y)..).zip(data.chunks_exact(row)) {
             let at = self.offset(usize::from(rect.x), line);
             let to = self.pixels.get_mut(at..at + row)?;
-            for (to, from) in to.chunks_exact_mut(4).zip(from.chunks_exact(4)) {
-                to.copy_from_slice(&[from[0], from[1], from[2], 255]);
+            if bgr {
+                opaque(to, from, |bgrx| {
+                    bgrx & 0xff00 | (bgrx & 0xff) << 16 | (bgrx >> 16) & 0xff
+                });
+            } else {
+                opaque(to, from, |rgbx| rgbx);
             }
         }
         self.missing = self.missing.saturating_sub(rect.area());
@@ -119,6 +127,15 @@ impl Framebuffer {
     }
 }
 
+/// Copies pixels as little-endian numbers through `order`, which the compiler makes one of many at once, and makes them opaque.
+fn opaque(to: &mut [u8], from: &[u8], order: impl Fn(u32) -> u32) {
+    let (to, _) = to.as_chunks_mut::<4>();
+    let (from, _) = from.as_chunks::<4>();
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = (order(u32::from_le_bytes(*from)) | 0xff00_0000).to_le_bytes();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +146,9 @@ mod tests {
         let data: Vec<u8> = (0..u32::from(width) * u32::from(height))
             .flat_map(|n| [n as u8, 0, 0, 0])
             .collect();
-        picture.put(Rect::new(0, 0, width, height), &data).unwrap();
+        picture
+            .put(Rect::new(0, 0, width, height), &Pixels::Rgbx(data))
+            .unwrap();
         picture
     }
     fn reds(picture: &Framebuffer) -> Vec<u8> {
@@ -142,11 +161,18 @@ mod tests {
         assert!(!picture.is_whole() && picture.image().is_none());
         picture.resize(4, 2).unwrap();
         assert!(!picture.is_whole());
-        picture.put(Rect::new(0, 0, 4, 1), &[9; 16]).unwrap();
-        picture.put(Rect::new(0, 1, 4, 1), &[8; 16]).unwrap();
+        picture
+            .put(Rect::new(0, 0, 4, 1), &Pixels::Rgbx(vec![9; 16]))
+            .unwrap();
+        picture
+            .put(Rect::new(0, 1, 4, 1), &Pixels::Rgbx(vec![8; 16]))
+            .unwrap();
         assert!(picture.is_whole());
         let image = picture.image().unwrap();
         assert_eq!(image.get_pixel(3, 1).0, [8, 8, 8, 255]);
+        let blue_first = Pixels::Bgrx(vec![1, 2, 3, 0]);
+        picture.put(Rect::new(0, 0, 1, 1), &blue_first).unwrap();
+        assert_eq!(picture.image().unwrap().get_pixel(0, 0).0, [3, 2, 1, 255]);
         let mut out = Vec::new();
         picture.append(Rect::new(3, 0, 1, 2), &mut out);
         assert_eq!(out, [9, 9, 9, 255, 8, 8, 8, 255]);
@@ -155,11 +181,19 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         let mut picture = numbered(4, 4);
-        assert!(picture.put(Rect::new(3, 0, 2, 1), &[0; 8]).is_none());
-        assert!(picture.put(Rect::new(0, 0, 2, 1), &[0; 7]).is_none());
         assert!(
             picture
-                .put(Rect::new(u16::MAX, 0, u16::MAX, 1), &[0; 4])
+                .put(Rect::new(3, 0, 2, 1), &Pixels::Rgbx(vec![0; 8]))
+                .is_none()
+        );
+        assert!(
+            picture
+                .put(Rect::new(0, 0, 2, 1), &Pixels::Rgbx(vec![0; 7]))
+                .is_none()
+        );
+        assert!(
+            picture
+                .put(Rect::new(u16::MAX, 0, u16::MAX, 1), &Pixels::Rgbx(vec![0; 4]))
                 .is_none()
         );
         assert!(picture.copy(Rect::new(0, 0, 4, 4), 1, 0).is_none());

@@ -5,9 +5,9 @@
 //! sees fewer frames and never an old one. Input goes through its own queue and never waits for pictures.
 //!
 //! ```text
-//!  VNC socket ── DisplaySession (vnc-rs) ── one task ── picture ──┬── Viewer ── WebSocket ── canvas
-//!                       ▲                                         ├── Viewer
-//!                       └────────── input queue ◄─────────────────┴── …
+//!  RFB socket ── DisplaySession (rfb) ── one task ── picture ──┬── Viewer ── WebSocket ── canvas
+//!                       ▲                                       ├── Viewer
+//!                       └────────── input queue ◄───────────────┴── …
 //! ```
 //!
 //! This crate knows no web framework: [`serve_viewer`] takes any stream and sink of [`WsMessage`]s. It knows no machine
@@ -17,8 +17,10 @@ mod dirty;
 mod display;
 mod framebuffer;
 mod input;
+mod keys;
 mod message;
 mod picture;
+mod rfb;
 mod session;
 mod socket;
 mod viewer;
@@ -27,9 +29,11 @@ mod vnc;
 pub use dirty::Rect;
 pub use display::{Display, DisplayState, DisplayStatus};
 pub use framebuffer::{SIDE_MAX, SIZE_MAX};
+pub use keys::Scancode;
 pub use message::{ClientMessage, MessageKind, ViewerMessage};
 pub use picture::{THUMBNAIL_WIDTH, encode_png, thumbnail};
-pub use session::{CursorShape, DisplaySession, SessionEvent, SessionInput, SessionSource};
+pub use rfb::{PixelEncoding, RfbSession, RfbSocket};
+pub use session::{CursorShape, DisplaySession, Pixels, SessionEvent, SessionInput, SessionSource};
 pub use socket::{WsMessage, serve_viewer};
 pub use viewer::{Viewer, ViewerInput};
 pub use vnc::VncSocket;

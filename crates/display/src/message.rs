@@ -8,6 +8,8 @@
 //! 4 status     u8 kind, UTF-8 JSON {"state", "reason", "retry_in"}
 //! 5 clipboard  u8 kind, UTF-8 text
 //! 6 bell       u8 kind
+//! 7 pointer    u8 kind, u8 absolute    0: the guest takes steps (“move”), not positions; positions are turned into steps
+//! 8 lights     u8 kind, u8 lights      the guest's keyboard: 1 Scroll Lock, 2 Num Lock, 4 Caps Lock
 //! ```
 //! Viewers answer with JSON text, see [`ClientMessage`].
 
@@ -29,6 +31,8 @@ pub enum MessageKind {
     Status = 4,
     Clipboard = 5,
     Bell = 6,
+    Pointer = 7,
+    Lights = 8,
 }
 
 /// One encoded message to a viewer.
@@ -58,11 +62,20 @@ pub enum ClientMessage {
         /// Button bits.
         buttons: u8,
     },
-    /// A key by X11 keysym, with the physical key's name (`KeyA`).
+    /// A step of the pointer, for guests that take no positions; ignored while they do.
+    Move {
+        /// Pixels to the right.
+        dx: f64,
+        /// Pixels down.
+        dy: f64,
+        /// As those of `Pointer`.
+        buttons: u8,
+    },
+    /// A key by its place, and by X11 keysym where the display or the browser knows no places.
     Key {
-        /// X11 keysym.
+        /// X11 keysym; 0 where the key has none.
         keysym: u32,
-        /// Name of the physical key, as browsers call it; for protocols that carry it.
+        /// Name of the physical key, as browsers call it (`KeyA`).
         #[serde(default)]
         code: String,
         /// Pressed, not released.
@@ -72,6 +85,13 @@ pub enum ClientMessage {
     ReleaseAll,
     /// Send the whole picture again.
     Refresh,
+    /// The guest's screen would best have this size; guests without a driver for that keep theirs.
+    Resize {
+        /// Pixels.
+        width: u16,
+        /// Pixels.
+        height: u16,
+    },
     /// The host's clipboard holds this text.
     Clipboard {
         /// The text.
@@ -118,6 +138,14 @@ impl ViewerMessage {
 
     pub(crate) fn bell() -> Self {
         Self::new(MessageKind::Bell, &[])
+    }
+
+    pub(crate) fn pointer(absolute: bool) -> Self {
+        Self::new(MessageKind::Pointer, &[u8::from(absolute)])
+    }
+
+    pub(crate) fn lights(lights: u8) -> Self {
+        Self::new(MessageKind::Lights, &[lights])
     }
 
     /// The rectangles of one frame, in as many messages as their size asks for (at least one rectangle each).
@@ -201,6 +229,8 @@ mod tests {
         );
         assert_eq!(read(r#"{"type":"refresh"}"#).unwrap(), ClientMessage::Refresh);
         assert!(read(r#"{"type":"clipboard","text":"é"}"#).is_ok());
+        assert!(read(r#"{"type":"move","dx":-1.5,"dy":2,"buttons":1}"#).is_ok());
+        assert!(read(r#"{"type":"resize","width":1280,"height":800}"#).is_ok());
         for bad in [
             "",
             "{}",
@@ -217,7 +247,7 @@ mod tests {
         let mut picture = Framebuffer::default();
         picture.resize(3, 2).unwrap();
         picture
-            .put(Rect::new(0, 0, 3, 2), &(0..24).collect::<Vec<u8>>())
+            .put(Rect::new(0, 0, 3, 2), &crate::Pixels::Rgbx((0..24).collect()))
             .unwrap();
         let messages = ViewerMessage::frame(&picture, &[Rect::new(1, 1, 2, 1)], 0x0102_0304, 5);
         assert_eq!(messages.len(), 1);

@@ -1,6 +1,6 @@
 //! The seam between a display and the protocol that brings its pictures.
 
-use crate::Rect;
+use crate::{Rect, Scancode};
 use nestbox_model::Result;
 use std::future::Future;
 
@@ -18,8 +18,8 @@ pub enum SessionEvent {
     Pixels {
         /// Where.
         rect: Rect,
-        /// RGBA, row by row; alpha means nothing.
-        rgba: Vec<u8>,
+        /// Row by row.
+        pixels: Pixels,
     },
     /// Pixels moved within the picture.
     Copy {
@@ -38,6 +38,22 @@ pub enum SessionEvent {
     Bell,
     /// The guest's clipboard holds this text.
     Clipboard(String),
+    /// How the guest takes the pointer; absolute until told otherwise.
+    PointerMode {
+        /// It goes where it is put. Otherwise it takes steps ([`SessionInput::Motion`]).
+        absolute: bool,
+    },
+    /// The guest's keyboard lights: 1 Scroll Lock, 2 Num Lock, 4 Caps Lock.
+    Lights(u8),
+}
+
+/// Pixels of four bytes, by the order of these; the last means nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pixels {
+    /// Red, green, blue.
+    Rgbx(Vec<u8>),
+    /// Blue, green, red.
+    Bgrx(Vec<u8>),
 }
 
 /// How the guest's pointer looks.
@@ -67,15 +83,33 @@ pub enum SessionInput {
         /// 1 left, 2 middle, 4 right, 8 and 16 wheel up and down, 32 and 64 wheel left and right.
         buttons: u8,
     },
-    /// A key by its X11 keysym.
+    /// A step of the pointer, for guests that take no positions.
+    Motion {
+        /// Pixels to the right.
+        dx: i16,
+        /// Pixels down.
+        dy: i16,
+        /// As those of [`SessionInput::Pointer`].
+        buttons: u8,
+    },
+    /// A key by its place, and by its X11 keysym for servers that don't take places.
     Key {
-        /// X11 keysym.
+        /// X11 keysym; 0: none.
         keysym: u32,
+        /// The place, where it is known.
+        scancode: Option<Scancode>,
         /// Pressed, not released.
         down: bool,
     },
     /// The host's clipboard holds this text.
     Clipboard(String),
+    /// The guest's screen would best have this size.
+    Size {
+        /// Pixels.
+        width: u16,
+        /// Pixels.
+        height: u16,
+    },
     /// Send what changed, when something did.
     Update,
     /// Send the whole picture now.

@@ -1,8 +1,9 @@
 //! One pair of eyes on a display, and its hands.
 
 use crate::{
-    ClientMessage, Display, DisplayState, MessageKind, SessionInput, ViewerMessage,
+    ClientMessage, Display, DisplayState, MessageKind, SIDE_MAX, Scancode, SessionInput, ViewerMessage,
     display::{Outbox, Shared, State},
+    input::Key,
 };
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::Notify;
@@ -37,6 +38,8 @@ impl Viewer {
                 status: true,
                 resized: known,
                 cursor: state.cursor.is_some(),
+                pointer: !state.absolute,
+                lights: state.lights.is_some(),
                 notify: Arc::clone(&notify),
                 ..Outbox::default()
             };
@@ -135,11 +138,21 @@ impl ViewerInput {
                     .input()
                     .pointer(self.id, within(x, width), within(y, height), buttons);
             }
-            ClientMessage::Key {
-                keysym,
-                code: _,
-                down,
-            } => shared.input().key(self.id, keysym, down),
+            ClientMessage::Move { dx, dy, buttons } => shared.input().step(self.id, dx, dy, buttons),
+            ClientMessage::Key { keysym, code, down } => {
+                let scancode = Scancode::of(&code);
+                if keysym == 0 && scancode.is_none() {
+                    return;
+                }
+                shared.input().key(self.id, Key { keysym, scancode }, down);
+            }
+            ClientMessage::Resize { width, height } => {
+                let sides = 1..=SIDE_MAX;
+                if !sides.contains(&width) || !sides.contains(&height) {
+                    return;
+                }
+                shared.input().push(SessionInput::Size { width, height });
+            }
             ClientMessage::ReleaseAll => shared.input().release_all(self.id),
             ClientMessage::Clipboard { text } => {
                 if text.len() > CLIPBOARD_MAX {
@@ -177,6 +190,12 @@ impl State {
         }
         if std::mem::take(&mut outbox.cursor) {
             out.push_back(ViewerMessage::cursor(self.cursor.as_ref()));
+        }
+        if std::mem::take(&mut outbox.pointer) {
+            out.push_back(ViewerMessage::pointer(self.absolute));
+        }
+        if std::mem::take(&mut outbox.lights) {
+            out.push_back(ViewerMessage::lights(self.lights.unwrap_or_default()));
         }
         if let Some(text) = outbox.clipboard.take() {
             out.push_back(ViewerMessage::clipboard(&text));

@@ -56,7 +56,7 @@ pub async fn handshake(stream: &mut UnixStream, width: u16, height: u16) {
     stream.write_all(&init).await.unwrap();
 }
 
-/// One update of one raw rectangle in one colour.
+/// One update of one raw rectangle in one colour (RGB; blue goes first on the wire, as the client asks).
 pub fn raw(x: u16, y: u16, width: u16, height: u16, colour: [u8; 4]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 0, 1];
     for number in [x, y, width, height] {
@@ -64,7 +64,7 @@ pub fn raw(x: u16, y: u16, width: u16, height: u16, colour: [u8; 4]) -> Vec<u8> 
     }
     bytes.extend_from_slice(&[0; 4]);
     for _ in 0..u32::from(width) * u32::from(height) {
-        bytes.extend_from_slice(&colour);
+        bytes.extend_from_slice(&[colour[2], colour[1], colour[0], 0]);
     }
     bytes
 }

@@ -72,7 +72,7 @@ describe("Keyboard", () => {
   beforeEach(() => {
     sent = [];
     keyboard = new Keyboard({
-      key: (keysym, _code, down) => sent.push(`${down ? "+" : "-"}${keysym.toString(16)}`),
+      key: (keysym, code, down) => sent.push(`${down ? "+" : "-"}${keysym.toString(16)}${keysym === 0 ? ` ${code}` : ""}`),
       releaseAll: () => sent.push("release-all"),
       onRelease: () => sent.push("given back"),
     });
@@ -87,6 +87,13 @@ describe("Keyboard", () => {
     keyboard.down(key("Digit4", "$"));
     keyboard.up(key("Digit4", "$"));
     expect(sent).toEqual(["+ffe1", "+34", "-ffe1", "-34"]);
+  });
+  it("sends the place of a dead key, which has no keysym, and nothing for a key without either", () => {
+    keyboard.down(key("IntlBackslash", "Dead"));
+    keyboard.up(key("IntlBackslash", "Dead"));
+    keyboard.down(key("", "Unidentified"));
+    keyboard.up(key("", "Unidentified"));
+    expect(sent).toEqual(["+0 IntlBackslash", "-0 IntlBackslash"]);
   });
   it("gives the keyboard back on Ctrl+Alt alone", () => {
     keyboard.down(key("ControlLeft", "Control", { location: 1, ctrlKey: true }));

@@ -12,6 +12,7 @@ export interface KeyEventLike extends KeyLike {
 }
 
 export interface KeyboardSink {
+  /** `code` is the key's place, which the guest gets where its display takes places; else it gets the keysym. */
   key(keysym: number, code: string, down: boolean): void;
   releaseAll(): void;
   /** Ctrl+Alt was pressed and let go with nothing in between. */
@@ -34,7 +35,7 @@ const isControl = (code: string): boolean => code === "ControlLeft" || code === 
 const isAlt = (code: string): boolean => code === "AltLeft" || code === "AltRight";
 
 export class Keyboard {
-  /** Physical key → keysym sent when it went down: the same goes up, whatever the layout says by then. */
+  /** Physical key → keysym sent when it went down (0: none): the same goes up, whatever the layout says by then. */
   private readonly held = new Map<string, number>();
   private chord: "none" | "armed" | "spoilt" = "none";
 
@@ -49,8 +50,9 @@ export class Keyboard {
     const code = event.code || event.key;
     this.sync(event, code);
     const place = positionOf(event, event.getModifierState?.("CapsLock") ?? false);
-    const keysym = this.held.get(code) ?? place?.keysym ?? keysymOf(event);
-    if (keysym === null) return;
+    const keysym = this.held.get(code) ?? place?.keysym ?? keysymOf(event) ?? 0;
+    // A key without a keysym (a dead key, say) still has its place.
+    if (keysym === 0 && event.code === "") return;
     this.held.set(code, keysym);
     if (place?.needsShift) this.sink.key(SHIFT, "ShiftLeft", true);
     this.sink.key(keysym, event.code, true);

@@ -1,5 +1,6 @@
 /**
- * X11 keysyms from keyboard events. Keys of the main block by their place; named keys by table (X.Org
+ * X11 keysyms from keyboard events, for displays that take no places (`KeyboardEvent.code`) and for QEMU, which compares
+ * letters with the lock keys. Keys of the main block by their place; named keys by table (X.Org
  * `keysymdef.h` values); of the rest, Latin-1 characters are their own keysym and every other character is
  * 0x01000000 + its code point.
  */
