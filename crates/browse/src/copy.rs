@@ -20,6 +20,8 @@ pub(crate) fn copy<F: FileSystem>(
     answers: &mut Answers<'_>,
 ) -> Outcome<()> {
     let place = walk::find(filesystem, path)?;
+    // What was asked for by name must be there; below it, what can't be read is passed over.
+    filesystem.stat(&place.node)?;
     // As the user called it, where it is not the whole volume.
     let asked = path.rsplit('/').find(|part| !matches!(*part, "" | "." | ".."));
     let top = match (asked, place.names.last()) {

@@ -10,6 +10,7 @@ mod creating;
 mod foreign;
 mod importing;
 mod isos;
+mod layers;
 mod packing;
 mod qcow2_audit;
 mod qcow2_header;
