@@ -28,7 +28,7 @@ fn every_byte_of_a_chain_is_as_qemu_reads_it() {
     let bytes: Vec<u8> = (0..6u32 << 20)
         .map(|at| {
             if at >> 18 & 1 == 0 {
-                (at / 7 * 31 >> 3) as u8
+                ((at / 7 * 31) >> 3) as u8
             } else {
                 0
             }
