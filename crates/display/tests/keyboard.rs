@@ -229,6 +229,8 @@ async fn qemu_reads_every_place_of_the_table() {
         read.insert(code, taken[0].clone());
     }
     println!("{read:?}");
+    // Older versions of QEMU (7.2) know no keys beyond F12.
+    read.retain(|code, qcode| !(["F13", "F14", "F15", "F16"].contains(code) && qcode == "unmapped"));
     let known = [
         ("Escape", "esc"),
         ("Digit1", "1"),
@@ -287,10 +289,11 @@ async fn qemu_reads_every_place_of_the_table() {
     ];
     let wrong: Vec<_> = known
         .iter()
-        .filter(|(code, qcode)| read.get(code).map(String::as_str) != Some(*qcode))
+        .filter(|(code, qcode)| read.get(code).is_some_and(|said| said != qcode))
         .map(|(code, qcode)| format!("{code}: {:?} for {qcode}", read.get(code)))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(read.len() + 4 >= Scancode::all().count());
     let unknown: Vec<_> = read.iter().filter(|(_, qcode)| *qcode == "unmapped").collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
