@@ -154,6 +154,8 @@ fn names_that_lead_elsewhere_are_refused() {
         overwrite: true,
     };
     for path in [
+        // This one is good: the script says what it should.
+        r#"["ok","fine%41"]"#,
         r#"["..","evil"]"#,
         r#"["a/../../evil"]"#,
         r#"["ok",".."]"#,
@@ -181,6 +183,11 @@ fn names_that_lead_elsewhere_are_refused() {
         let images = [(File::open(&image).unwrap(), ImageFormat::Raw)];
         let done =
             nestbox_browse::copy_out(&taken_over, &images, &request, &CancellationToken::new(), &|_| ());
+        assert_eq!(
+            path.contains("fine"),
+            to.join("ok/fineA").exists(),
+            "{path}: {done:?}"
+        );
         if let Err(error) = &done {
             assert_eq!(error.code, "filesystem-damaged", "{path}: {error}");
         }
