@@ -18,6 +18,7 @@ mod library;
 mod road;
 mod snapshots;
 mod starting;
+mod templates;
 mod timeline;
 mod timeline_guest;
 mod wire;

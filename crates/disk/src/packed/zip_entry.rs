@@ -9,6 +9,9 @@ use zip::{CompressionMethod, ZipArchive, result::ZipError};
 /// Files in an archive that are looked at.
 const ENTRIES_MAX: usize = 256;
 
+/// The largest floppy, bytes: boot floppies lie beside some systems' ISO.
+const FLOPPY_MAX: u64 = 2880 << 10;
+
 /// A file in an archive.
 pub(super) struct Entry {
     /// For people; never used as a path.
@@ -27,7 +30,7 @@ struct Place {
     method: CompressionMethod,
 }
 
-/// The one image in the archive; texts and pictures beside it don't matter.
+/// The one image in the archive; texts and pictures beside it don't matter, nor boot floppies beside an ISO.
 ///
 /// # Errors
 /// `image-refers-elsewhere` (names that lead out of the archive, links), `image-encrypted`, `image-damaged`,
@@ -35,10 +38,14 @@ struct Place {
 pub(super) fn choose(file: &OpenFile) -> Result<Entry> {
     let mut images = Vec::new();
     for place in places(file)? {
-        if looks_like_an_image(file, &place)? {
-            images.push(place);
+        if let Some(is_iso) = image_kind(file, &place)? {
+            images.push((place, is_iso));
         }
     }
+    if images.iter().filter(|(_, is_iso)| *is_iso).count() == 1 {
+        images.retain(|(place, is_iso)| *is_iso || place.length > FLOPPY_MAX);
+    }
+    let mut images: Vec<Place> = images.into_iter().map(|(place, _)| place).collect();
     match images.len() {
         0 => Err(none()),
         1 => {
@@ -124,18 +131,21 @@ impl Place {
     }
 }
 
-/// Knows an image by its first part; what else lies in archives (texts, pictures) is unknown.
-fn looks_like_an_image(file: &OpenFile, place: &Place) -> Result<bool> {
+/// Knows an image by its first part, and whether it is an ISO; what else lies in archives (texts, pictures) is unknown.
+fn image_kind(file: &OpenFile, place: &Place) -> Result<Option<bool>> {
     if place.length == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     let mut bytes = Vec::new();
     let mut reader = place.reader(file)?;
     if reader.by_ref().take(super::HEAD).read_to_end(&mut bytes).is_err() {
-        return Ok(false);
+        return Ok(None);
     }
+    let is_iso = bytes.get(0x8001..0x8006) == Some(b"CD001".as_slice());
     let complete = (bytes.len() as u64) < super::HEAD;
-    Ok(detect::find(&super::Head { bytes, complete }).is_ok())
+    Ok(detect::find(&super::Head { bytes, complete })
+        .is_ok()
+        .then_some(is_iso))
 }
 
 /// Compares length and checksum at the end.

@@ -13,6 +13,7 @@ import {
   filterCards,
   findChoice,
   firstChoice,
+  isOwnMedium,
   KINDS,
   type Kind,
 } from "./gallery";
@@ -45,9 +46,6 @@ export function GalleryStep(props: Props) {
   const shown = useMemo(() => filterCards(cards, kind, search), [cards, kind, search]);
   // A filter that hides the choice offers the first match instead: what is not seen is not chosen.
   const chosen = findChoice(shown, choice) ?? findChoice(shown, firstChoice(shown, asArch(doctor.data?.host.arch)));
-  const goOn = () => {
-    if (chosen && !impossible && !waiting) onContinue(chosen.arch.key);
-  };
   const speed = chosen ? speedOf(doctor.data, chosen.arch.arch) : undefined;
   const impossible = speed !== undefined && speed.report === undefined;
 
@@ -59,6 +57,12 @@ export function GalleryStep(props: Props) {
       extensionsName: t("newvm.pickTypes"),
     });
     if (paths.length > 0) onImport(paths);
+  };
+  const goOn = () => {
+    if (!chosen || impossible || waiting) return;
+    // A system without an address comes on a medium of the user's own.
+    if (isOwnMedium(chosen.arch)) void pick();
+    else onContinue(chosen.arch.key);
   };
 
   return (

@@ -133,6 +133,9 @@ export function findChoice(cards: Card[], key: string | null): { card: Card; arc
   return null;
 }
 
+/** There is nothing to download: the user chooses an ISO of their own. */
+export const isOwnMedium = (arch: CardArch): boolean => arch.source.url === "";
+
 /** Where a download comes from, for people: `cloud-images.ubuntu.com`. */
 export function hostOf(url: string): string {
   try {
