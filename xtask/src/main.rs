@@ -4,6 +4,7 @@ mod architecture;
 mod error_codes;
 mod file_size;
 mod generated;
+mod templates;
 mod tree;
 mod words;
 
@@ -14,6 +15,8 @@ const USAGE: &str = "Use: cargo run -p xtask -- CHORE
   lint-words            no notes of unfinished work, no paths of one computer, only public registries
   openapi [--check]     docs/openapi.json from the routes
   errors [--check]      docs/errors.md from the code
+  templates update [--family F] [--from FOLDER]
+                        newer releases into vm-templates/, from the distributions' index pages or saved ones
 ";
 
 /// The API's description, below the repository's top.
@@ -46,6 +49,18 @@ fn main() -> ExitCode {
             &error_codes::document(&root),
             "errors",
         ),
+        ["templates", "update", options @ ..] => match options {
+            [] => templates::update(&root, None, None),
+            ["--family", family] => templates::update(&root, Some(family), None),
+            ["--from", folder] => templates::update(&root, None, Some(folder.as_ref())),
+            ["--family", family, "--from", folder] => {
+                templates::update(&root, Some(family), Some(folder.as_ref()))
+            }
+            _ => {
+                eprint!("{USAGE}");
+                return ExitCode::from(2);
+            }
+        },
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

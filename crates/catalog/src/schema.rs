@@ -23,6 +23,19 @@ pub(crate) struct FamilyFile {
     pub least: Least,
     pub arch_words: BTreeMap<String, String>,
     pub layouts: BTreeMap<String, Layout>,
+    /// Where newer values are looked for, by the value's name. For the chore that refreshes the templates.
+    #[serde(default, rename = "updates")]
+    pub _updates: BTreeMap<String, Update>,
+}
+
+/// An index page that shows which values there are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Update {
+    #[serde(rename = "index")]
+    pub _index: String,
+    #[serde(rename = "pattern")]
+    pub _pattern: String,
 }
 
 const fn last() -> u32 {

@@ -778,3 +778,53 @@ async fn plain_http_is_for_mirrors_only_and_unknown_things_are_named() {
     assert_eq!(error.code, "architecture-not-offered");
     assert!(error.hint.contains("aarch64"), "{}", error.hint);
 }
+
+#[tokio::test]
+async fn the_user_s_medium_is_never_fetched() {
+    let place = Place::new().await;
+    let control = FetchControl::new();
+    let error = place
+        .catalog
+        .fetch("windows-11", Arch::X86_64, &place.mirrors, &control, &|_| {})
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.code.as_str(), error.kind),
+        ("medium-needed", ErrorKind::Usage)
+    );
+    assert_eq!(place.mirror.requests(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nothing_vouches_for_is_said_and_not_fetched_twice() {
+    let place = Place::new().await;
+    let disc = iso(&place.folder.path().join("disc"));
+    place.mirror.publish("haiku-r1", "x86_64", &disc).unwrap();
+    let control = FetchControl::new();
+    for cached in [false, true] {
+        let on_update = |update| place.updates.lock().unwrap().push(update);
+        let fetched = place
+            .catalog
+            .fetch("haiku-r1", Arch::X86_64, &place.mirrors, &control, &on_update)
+            .await
+            .unwrap();
+        assert_eq!(
+            (fetched.verified_by, fetched.from_cache),
+            (VerifiedBy::None, cached)
+        );
+        assert_eq!(fetched.signed_by, None);
+    }
+    assert_eq!(place.mirror.image_requests().len(), 1);
+    let (state, words) = place.step("verify-signature").unwrap();
+    assert_eq!(state, StepState::Skipped);
+    assert!(words.contains("no signature"), "{words}");
+    // A sign-in page or a cut-off file is still noticed.
+    for fault in [Fault::HtmlImage(false), Fault::Status(403)] {
+        fs::remove_dir_all(place.folder.path().join("cache")).unwrap();
+        place.mirror.set_fault(fault);
+        let fetch = place
+            .catalog
+            .fetch("haiku-r1", Arch::X86_64, &place.mirrors, &control, &|_| {});
+        assert_eq!(fetch.await.unwrap_err().kind, ErrorKind::Failed);
+    }
+}
