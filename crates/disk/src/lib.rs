@@ -46,12 +46,12 @@ pub use import::{Imported, import_disk, import_disks, unpack_medium};
 pub use inspect::{Facts, ForeignFacts, Inspection, inspect};
 pub use iso::IsoFacts;
 pub use layers::Layers;
-pub use merge::{backing_name, capacity, commit, flatten, holds_data, set_backing};
+pub use merge::{backing_name, capacity, commit, flatten, holds_data, rewrite, set_backing};
 pub use packed::PackedFacts;
 pub use plan::plan;
 pub use qcow2::create::{Backing, create};
 pub use raw::{DiskFacts, Table};
-pub use tools::{CheckReport, check, resize};
+pub use tools::{CheckReport, check, repair, resize};
 pub use work::Progress;
 
 use std::{os::unix::fs::MetadataExt, path::Path};

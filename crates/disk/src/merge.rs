@@ -123,10 +123,76 @@ pub async fn flatten(image: &Path, target: &Path, progress: &(dyn Fn(u64) + Send
         return Err(Error::conflict("file-exists", "There is such a file already.")
             .with_detail("path", target.display().to_string()));
     }
-    let capacity = capacity(&image)?;
-    let arguments = ["convert", "-q", "-W", "-m", "16", "-f", "qcow2", "-O", "qcow2"].map(OsStr::new);
+    convert(&image, &target, None, progress).await
+}
+
+/// Writes the content of `image` anew as `target`, standing on the same base: what shows zeros or was marked as free takes
+/// no room then. Both are compared before this returns. Dropping the future ends the work and leaves a partial file.
+///
+/// # Errors
+/// `file-exists` (conflict); `content-differs`; as [`commit`].
+pub async fn rewrite(image: &Path, target: &Path, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<()> {
+    let (image, target) = (absolute(image)?, absolute(target)?);
+    if target.exists() {
+        return Err(Error::conflict("file-exists", "There is such a file already.")
+            .with_detail("path", target.display().to_string()));
+    }
+    let file = File::open(&image).map_err(|error| Error::io("open a disk image", &image, &error))?;
+    let header = Header::read(&file)?;
+    let base = header.backing_file.map(|name| {
+        let format = header.backing_format.unwrap_or_else(|| "qcow2".to_owned());
+        (name, format)
+    });
+    convert(&image, &target, base, progress).await?;
+    compare(&image, &target).await
+}
+
+/// # Errors
+/// `content-differs` when the two images do not show the same.
+async fn compare(one: &Path, other: &Path) -> Result<()> {
+    let arguments = ["compare", "-q", "-f", "qcow2", "-F", "qcow2"].map(OsStr::new);
     let arguments: Vec<&OsStr> = arguments
         .into_iter()
+        .chain([one.as_os_str(), other.as_os_str()])
+        .collect();
+    let limits = Limits {
+        file: 1 << 20,
+        time: time_for(capacity(one)?),
+    };
+    tools::run(&arguments, one, limits).await.map_err(|error| {
+        if error.code == "tool-failed" {
+            Error::failed(
+                "content-differs",
+                "The new image does not show what the old one does.",
+            )
+            .with_hint("Check the disk for damage first: nestbox disk check")
+        } else {
+            error
+        }
+    })
+}
+
+/// `base`: name and format of what the new image stands on, as it is written into it.
+async fn convert(
+    image: &Path,
+    target: &Path,
+    base: Option<(String, String)>,
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<()> {
+    let capacity = capacity(image)?;
+    let arguments = ["convert", "-q", "-W", "-m", "16", "-f", "qcow2", "-O", "qcow2"].map(OsStr::new);
+    let based: Vec<&OsStr> = match &base {
+        Some((name, format)) => vec![
+            OsStr::new("-B"),
+            OsStr::new(name),
+            OsStr::new("-F"),
+            OsStr::new(format),
+        ],
+        None => Vec::new(),
+    };
+    let arguments: Vec<&OsStr> = arguments
+        .into_iter()
+        .chain(based)
         .chain([image.as_os_str(), target.as_os_str()])
         .collect();
     let limits = Limits {
@@ -134,16 +200,16 @@ pub async fn flatten(image: &Path, target: &Path, progress: &(dyn Fn(u64) + Send
         file: capacity.saturating_add(capacity / 1024).saturating_add(64 << 20),
         time: time_for(capacity),
     };
-    let working = tools::run(&arguments, &image, limits);
+    let working = tools::run(&arguments, image, limits);
     tokio::pin!(working);
     let mut tick = tokio::time::interval(Duration::from_millis(200));
     loop {
         tokio::select! {
             done = &mut working => break done?,
-            _ = tick.tick() => progress(crate::usage(&target)),
+            _ = tick.tick() => progress(crate::usage(target)),
         }
     }
-    let written = target.clone();
+    let written = target.to_owned();
     work::blocking(move || sync(&written)).await
 }
 

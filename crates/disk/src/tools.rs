@@ -43,8 +43,11 @@ pub async fn check(path: &Path) -> Result<CheckReport> {
     run_check(path, false).await
 }
 
-/// As [`check`], and repairs what can be repaired without losing data.
-pub(crate) async fn repair(path: &Path) -> Result<CheckReport> {
+/// As [`check`], and repairs what can be repaired. Only for copies: what is beyond repair may be lost.
+///
+/// # Errors
+/// As [`check`].
+pub async fn repair(path: &Path) -> Result<CheckReport> {
     run_check(path, true).await
 }
 

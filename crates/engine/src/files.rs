@@ -232,7 +232,11 @@ pub(crate) fn remove_folder(path: &Path) -> Result<()> {
 /// Removes what a writer that died left half-written in a machine's folder: nobody knows it by its name.
 pub(crate) fn remove_temporary(folder: &MachineFolder) {
     let snapshots = fs::read_dir(folder.snapshots()).into_iter().flatten().flatten();
-    let folders = [folder.path().to_owned(), folder.suspended().path().to_owned()];
+    let folders = [
+        folder.path().to_owned(),
+        folder.suspended().path().to_owned(),
+        folder.disks(),
+    ];
     for parent in folders.into_iter().chain(snapshots.map(|entry| entry.path())) {
         for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             let name = entry.file_name();

@@ -208,6 +208,11 @@ impl Engine {
                     self.set_state(handle, at_rest(&spec), None);
                 }
                 (Err(_), false) => self.end_disposable_or_say(handle),
+                (Ok(_), false) => {
+                    if let Err(error) = self.drop_unplugged(handle).await {
+                        tracing::warn!(%error, machine = %handle.id, "its disks were not compared with the guest's");
+                    }
+                }
                 _ => {}
             }
         }

@@ -127,6 +127,9 @@ impl Engine {
         let arch = handle.read().spec.arch;
         let mut choice = self.0.probe.choose(arch, wanted).await?;
         self.ensure_nvram(handle).await?;
+        if memory.is_none() {
+            self.settle_slots(handle).await?;
+        }
         ports::settle_before_start(self, handle)?;
         let mut port_tries = 3;
         loop {
@@ -236,6 +239,7 @@ impl Engine {
                 id: disk.id.clone(),
                 chain: images(chain),
                 read_only: disk.read_only,
+                connection: crate::disks::connection(disk),
             });
         }
         let nvram = match &spec.nvram {
@@ -274,6 +278,8 @@ impl Engine {
             accelerator: choice.accelerator,
             cpu_model: choice.cpu_model.clone(),
             disks,
+            images: folder.disks(),
+            expansion_slots: spec.expansion_slots,
             seed: spec.seed.as_ref().map(|name| folder.path().join(name)),
             medium: spec.medium.as_ref().map(|medium| medium.path.clone().into()),
             nics: spec
@@ -347,7 +353,7 @@ impl Engine {
         });
     }
 
-    fn session_said(&self, handle: &Handle, session: &Arc<dyn Session>, event: &SessionEvent) {
+    fn session_said(&self, handle: &Arc<Handle>, session: &Arc<dyn Session>, event: &SessionEvent) {
         if !is_current(handle, session) {
             return;
         }
@@ -360,6 +366,7 @@ impl Engine {
             {
                 self.set_state(handle, MachineState::Running, None);
             }
+            SessionEvent::DiskGone(_) => self.disk_is_gone(handle),
             SessionEvent::IoError { no_space: true, .. } => {
                 let reason = "The disk of this computer is full, so the guest was paused. Free some space, then resume it.";
                 self.set_state(handle, MachineState::Paused, Some(reason.into()));

@@ -1,6 +1,6 @@
 //! After a crash: every journalled operation is finished or rolled back.
 
-use crate::disks::ADD;
+use crate::disks::{ADD, MOVE, RESIZE};
 use crate::machine::Handle;
 use crate::restore::RESTORE;
 use crate::take::TOGETHER;
@@ -85,6 +85,8 @@ impl Engine {
             MERGE => return self.recover_merge(handle, entry).await,
             "snapshot-take" => self.recover_take(handle, entry, &images).await,
             "snapshot-restore" | "disposable-start" | "flatten" => self.sweep(handle, &images),
+            RESIZE => self.recover_resize(handle, entry),
+            MOVE => self.recover_move(handle, entry),
             ADD => self.recover_add(handle, entry).await,
             "wake" => self.recover_wake(handle, field(entry, "was_running")).await,
             "suspend" => self.recover_suspend(handle, field(entry, "suspended")).await,

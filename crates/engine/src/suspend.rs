@@ -2,7 +2,7 @@
 
 use crate::machine::{Handle, MachineRef, shell_word};
 use crate::snapshots::Overlays;
-use crate::take::{check_space, images_of};
+use crate::take::{check_keeps_memory, check_space, images_of};
 use crate::{Engine, files};
 use nestbox_model::{
     DiskId, Disposable, Error, EventKind, Machine, MachineSpec, MachineState, Result, SnapshotDisk, Suspended,
@@ -52,6 +52,7 @@ impl Engine {
     async fn suspend_locked(&self, handle: &Arc<Handle>) -> Result<()> {
         let session = handle.session()?;
         let spec = handle.spec();
+        check_keeps_memory(&spec)?;
         let folder = self.folder(&handle.id);
         check_space(&folder, spec.memory, "Saving its memory", "or shut it down.")?;
         let paused = handle.state() == MachineState::Paused;

@@ -9,8 +9,8 @@ use crate::{Engine, files};
 use nestbox_model::layout::{MachineFolder, SnapshotFolder};
 use nestbox_model::units::{MIB, format_size};
 use nestbox_model::{
-    DiskId, Error, EventKind, MachineSnapshot, MachineSpec, MachineState, Result, SnapshotDisk, SnapshotId,
-    SnapshotKind, SnapshotRecord, SnapshotRequest, SnapshotTaken, TakenTogether, TogetherRequest,
+    DiskBus, DiskId, Error, EventKind, MachineSnapshot, MachineSpec, MachineState, Result, SnapshotDisk,
+    SnapshotId, SnapshotKind, SnapshotRecord, SnapshotRequest, SnapshotTaken, TakenTogether, TogetherRequest,
     validate_name,
 };
 use nestbox_qemu::{FreezeRequest, Rendezvous, Session};
@@ -380,6 +380,12 @@ impl Engine {
 }
 
 fn memory_of(spec: &MachineSpec, runs: bool, wanted: Option<bool>) -> Result<Memory> {
+    if runs && wanted != Some(false) && keeps_no_memory(spec) {
+        return match wanted {
+            Some(_) => Err(no_memory(spec)),
+            None => Ok(Memory::None),
+        };
+    }
     match (runs, spec.suspended.is_some(), wanted) {
         (true, _, wanted) if wanted != Some(false) => Ok(Memory::Live),
         (false, true, wanted) if wanted != Some(false) => Ok(Memory::Suspended),
@@ -390,6 +396,28 @@ fn memory_of(spec: &MachineSpec, runs: bool, wanted: Option<bool>) -> Result<Mem
         .with_hint("Leave the memory out, or start it first.")),
         _ => Ok(Memory::None),
     }
+}
+
+/// QEMU has no way to save the state of an NVMe controller.
+fn keeps_no_memory(spec: &MachineSpec) -> bool {
+    spec.disks.iter().any(|disk| disk.bus == DiskBus::Nvme)
+}
+
+/// # Errors
+/// `memory-unsupported` (conflict) where the guest's memory can't be saved.
+pub(crate) fn check_keeps_memory(spec: &MachineSpec) -> Result<()> {
+    if keeps_no_memory(spec) {
+        return Err(no_memory(spec));
+    }
+    Ok(())
+}
+
+fn no_memory(spec: &MachineSpec) -> Error {
+    Error::conflict(
+        "memory-unsupported",
+        format!("“{}” has a disk on nvme, whose state QEMU can't save.", spec.name),
+    )
+    .with_hint("Keep the disks only, or put the disk on another bus while the machine is off.")
 }
 
 /// The time here and what changed: `24 Nov 14:05 · 120 MiB written`; with seconds where the minute is taken.

@@ -1,6 +1,6 @@
 //! What a backend is to the engine. The only implementation is [`crate::QemuBackend`].
 
-use crate::{Capabilities, MachinePlan, Rendezvous};
+use crate::{Capabilities, DiskPlan, MachinePlan, Rendezvous};
 use async_trait::async_trait;
 use nestbox_model::{Accelerator, Arch, DiskId, NicId, PortForward, Result, layout::RunFolder};
 use std::{
@@ -89,6 +89,8 @@ pub enum SessionEvent {
         /// The host's disk is full; the guest is paused.
         no_space: bool,
     },
+    /// The guest let go of a disk, as asked or by itself.
+    DiskGone(DiskId),
     /// The process ended. Always the last one.
     Exited(ExitInfo),
 }
@@ -295,6 +297,21 @@ pub trait Session: Send + Sync {
     async fn insert_medium(&self, path: &Path) -> Result<()>;
     /// Empties the CD/DVD drive, even if the guest locked it.
     async fn eject_medium(&self) -> Result<()>;
+    /// Plugs a disk into the slot that its plan says. Its own images lie in [`MachinePlan::images`].
+    ///
+    /// # Errors
+    /// `plug-failed` (nothing is left), `file-not-found`, `permission-denied`.
+    async fn plug_disk(&self, disk: &DiskPlan, arch: Arch) -> Result<()>;
+    /// Asks the guest to let go of a disk that was plugged in, and closes its images.
+    ///
+    /// # Errors
+    /// `guest-holds-disk` (conflict) when it does not.
+    async fn unplug_disk(&self, disk: &DiskPlan) -> Result<()>;
+    /// Makes a disk larger for the guest, now.
+    ///
+    /// # Errors
+    /// `resize-failed`.
+    async fn resize_disk(&self, disk: &DiskId, capacity: u64) -> Result<()>;
     /// Plugs a NIC's cable in or out.
     async fn set_link(&self, nic: &NicId, up: bool) -> Result<()>;
     /// What it used so far.

@@ -28,9 +28,11 @@ pub use backend::{
     MergeTarget, Merged, RunState, Session, SessionEvent, Settle,
 };
 pub use capabilities::{Capabilities, MemorySupport};
-pub use command::{command_line, disk_buses, has_disk_bus, sata_places, shell_quoted};
+pub use command::{
+    command_line, disk_buses, expansion_slots, has_disk_bus, sata_places, shell_quoted, slots_for,
+};
 pub use launch::QemuBackend;
-pub use plan::{DiskPlan, ImageRef, MachinePlan, NicPlan};
+pub use plan::{Connection, DiskPlan, ImageRef, MachinePlan, NicPlan};
 pub use rendezvous::Rendezvous;
 pub use session::{
     logs::SERIAL_LOG_MAX,

@@ -1,8 +1,8 @@
 //! What the engine hands over to start a machine: everything decided, nothing left to probe.
 
 use nestbox_model::{
-    Accelerator, Arch, DiskId, Firmware, ImageFormat, LinkState, MachineId, NicId, PortForward,
-    layout::RunFolder,
+    Accelerator, Arch, DiskBus, DiskCache, DiskId, Firmware, ImageFormat, LinkState, MachineId, NicId,
+    PortForward, layout::RunFolder,
 };
 use std::path::PathBuf;
 
@@ -24,6 +24,36 @@ pub struct DiskPlan {
     pub chain: Vec<ImageRef>,
     /// The guest may not write.
     pub read_only: bool,
+    /// How it is connected.
+    pub connection: Connection,
+}
+
+/// How the guest sees a disk, and what this computer does with its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Controller.
+    pub bus: DiskBus,
+    /// Cache mode.
+    pub cache: DiskCache,
+    /// Space that the guest gives up is given back.
+    pub discard: bool,
+    /// A thread of its own; virtio and scsi only.
+    pub iothread: bool,
+    /// The expansion slot it is in, from 0; for usb, the free place of the controller. It was plugged in while the
+    /// machine ran.
+    pub slot: Option<u8>,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            bus: DiskBus::default(),
+            cache: DiskCache::default(),
+            discard: true,
+            iothread: false,
+            slot: None,
+        }
+    }
 }
 
 /// One NIC on user networking.
@@ -64,6 +94,10 @@ pub struct MachinePlan {
     pub cpu_model: String,
     /// Disks, in order.
     pub disks: Vec<DiskPlan>,
+    /// Folder of the machine's own images: those of disks that are plugged in later lie there.
+    pub images: PathBuf,
+    /// Slots for disks that are plugged in while it runs.
+    pub expansion_slots: u8,
     /// Cloud-init seed image (raw), read-only for the guest.
     pub seed: Option<PathBuf>,
     /// What is in the CD/DVD drive. The drive is there in any case.

@@ -5,8 +5,8 @@ use crate::error::{Answer, answer};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use nestbox_model::{
-    DiskAddRequest, DiskAttachRequest, DiskChangeRequest, DiskChanged, DiskDetails, DiskList, DiskRemoved,
-    ErrorBody,
+    DiskAddRequest, DiskAttachRequest, DiskChangeRequest, DiskChanged, DiskCheckRequest, DiskDetails,
+    DiskList, DiskRemoved, DiskResizeRequest, ErrorBody, Job,
 };
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,6 +19,9 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(restore))
         .routes(routes!(detach))
         .routes(routes!(attach))
+        .routes(routes!(resize))
+        .routes(routes!(compact))
+        .routes(routes!(check))
 }
 
 /// All disks with where their bytes are: attached ones, detached ones, those in the bin.
@@ -106,4 +109,47 @@ async fn attach(
     let request = body.map(|Json(request)| request).unwrap_or_default();
     let engine = shared.engine.clone();
     answer(detached(async move { engine.attach_disk(&machine, &disk, request).await }).await)
+}
+
+/// Makes a disk larger, for a running guest at once.
+#[utoipa::path(post, path = "/v1/machines/{machine}/disks/{disk}/resize", request_body = DiskResizeRequest, responses((status = 200, body = DiskChanged), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
+async fn resize(
+    State(shared): State<Shared>,
+    Path((machine, disk)): Path<(String, String)>,
+    Json(request): Json<DiskResizeRequest>,
+) -> Answer<DiskChanged> {
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.resize_disk(&machine, &disk, request.size).await }).await)
+}
+
+/// What to do.
+#[derive(Default, Deserialize, utoipa::ToSchema)]
+struct DiskCompactRequest {
+    /// Say what would be written anew and do nothing.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Gives back the space that a disk's images hold and do not need.
+#[utoipa::path(post, path = "/v1/machines/{machine}/disks/{disk}/compact", request_body = DiskCompactRequest, responses((status = 200, body = Job), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
+async fn compact(
+    State(shared): State<Shared>,
+    Path((machine, disk)): Path<(String, String)>,
+    body: Option<Json<DiskCompactRequest>>,
+) -> Answer<Job> {
+    let dry_run = body.is_some_and(|Json(request)| request.dry_run);
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.compact_disk(&machine, &disk, dry_run).await }).await)
+}
+
+/// Looks for damage in a disk's images, and with `repair` mends a copy.
+#[utoipa::path(post, path = "/v1/machines/{machine}/disks/{disk}/check", request_body = DiskCheckRequest, responses((status = 200, body = Job), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
+async fn check(
+    State(shared): State<Shared>,
+    Path((machine, disk)): Path<(String, String)>,
+    body: Option<Json<DiskCheckRequest>>,
+) -> Answer<Job> {
+    let repair = body.is_some_and(|Json(request)| request.repair);
+    let engine = shared.engine.clone();
+    answer(detached(async move { engine.check_disk_images(&machine, &disk, repair).await }).await)
 }

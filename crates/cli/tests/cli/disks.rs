@@ -200,3 +200,104 @@ fn files_become_disks_and_stay_as_they_were() {
     assert_eq!(disks(&home, "web").len(), 3);
     home.nestbox(["library", "check"]).ok();
 }
+
+#[test]
+fn a_disk_grows_is_compacted_checked_and_mended() {
+    let home = home();
+    machine(&home, "web");
+    let first = image(&disks(&home, "web")[0]);
+    qemu_io(&first, "write -P 3 0 8M");
+    home.nestbox(["snapshot", "take", "web", "Full"]).ok();
+    let grown = home.json(["disk", "resize", "web", "1", "96M"]);
+    assert_eq!(grown["disk"]["capacity"], 96 << 20);
+    assert!(grown["notes"].as_array().unwrap().len() > 1);
+    assert_eq!(home.nestbox(["disk", "resize", "web", "1", "1M"]).code, Some(2));
+
+    // Zeros and what was written twice take no room.
+    let active = image(&disks(&home, "web")[0]);
+    qemu_io(&active, "write -P 4 0 1M");
+    qemu_io(&active, "write -P 0 1M 16M");
+    let would = home.json(["disk", "compact", "web", "1", "--dry-run"]);
+    let done = home.json(["disk", "compact", "web", "1"]);
+    let number = |job: &Value, key: &str| job["result"][key].as_u64().unwrap();
+    assert_eq!(number(&would, "before"), number(&done, "before"));
+    assert!(
+        number(&done, "after") + (12 << 20) < number(&done, "before"),
+        "{done:#}"
+    );
+    assert!(holds(&active, 0, 4) && holds(&active, 2, 0) && holds(&active, 20, 0));
+    home.nestbox(["snapshot", "restore", "web", "Full", "--discard"])
+        .ok();
+    let back = disks(&home, "web");
+    assert!(back[0]["capacity"] == 64 << 20 && holds(&image(&back[0]), 2, 3));
+
+    // A reference count that says free what is used: the next write would go over it.
+    let active = image(&back[0]);
+    qemu_io(&active, "write -P 6 0 1M");
+    let good = home.json(["disk", "check", "web", "1"]);
+    assert_eq!(good["result"]["ok"], true, "{good:#}");
+    spoil(&active);
+    let damaged = home.nestbox(["disk", "check", "web", "1"]);
+    assert!(
+        damaged.code == Some(1) && damaged.stdout.contains("damaged"),
+        "{damaged:?}"
+    );
+    let mended = home.json(["disk", "check", "web", "1", "--repair"]);
+    assert!(
+        mended["result"]["ok"] == true && mended["result"]["repaired"] == true,
+        "{mended:#}"
+    );
+    assert!(holds(&active, 0, 6));
+    let kept = &disks(&home, "web")[1];
+    assert!(kept["label"].as_str().unwrap().contains("before repair") && kept["removed_at"].is_string());
+    home.nestbox(["trash", "empty", "--yes"]).ok();
+    home.nestbox(["library", "check"]).ok();
+}
+
+/// Zeroes the first reference counts of data: QEMU's `docs/interop/qcow2.txt`, bytes 48 to 55 of the header name the table,
+/// its first entry the block.
+fn spoil(image: &Path) {
+    use std::os::unix::fs::FileExt;
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(image)
+        .unwrap();
+    let at = |offset: u64| {
+        let mut bytes = [0; 8];
+        file.read_exact_at(&mut bytes, offset).unwrap();
+        u64::from_be_bytes(bytes)
+    };
+    let block = at(at(48));
+    file.write_all_at(&[0; 16], block + 2 * 5).unwrap();
+}
+
+#[test]
+fn a_disk_goes_to_another_machine() {
+    let home = home();
+    machine(&home, "web");
+    machine(&home, "other");
+    let added = home.json(["disk", "add", "web", "--size", "32M", "--label", "Data"]);
+    let before = image(&added["disk"]);
+    qemu_io(&before, "write -P 8 0 1M");
+    let moved = home.json(["disk", "attach", "web", "data", "--to", "other"]);
+    assert!(
+        moved["job"].is_null() && moved["disk"]["label"] == "Data",
+        "{moved:#}"
+    );
+    assert!(!before.exists() && holds(&image(&moved["disk"]), 0, 8));
+    assert_eq!(disks(&home, "web").len(), 1);
+
+    // What a snapshot needs stays, and is copied.
+    home.nestbox(["snapshot", "take", "other", "With it"]).ok();
+    qemu_io(&image(&disks(&home, "other")[1]), "write -P 9 1M 1M");
+    let copied = home.json(["disk", "attach", "other", "data", "--to", "web"]);
+    assert_eq!(copied["job"]["state"], "done", "{copied:#}");
+    let there = image(&copied["disk"]);
+    assert!(holds(&there, 0, 8) && holds(&there, 1, 9));
+    assert!(disks(&home, "other")[1]["removed_at"].is_string());
+    home.nestbox(["trash", "empty", "--yes"]).ok();
+    home.nestbox(["snapshot", "restore", "other", "With it"]).ok();
+    assert!(holds(&image(&disks(&home, "other")[1]), 0, 8));
+    home.nestbox(["library", "check"]).ok();
+}

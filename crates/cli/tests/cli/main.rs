@@ -7,6 +7,7 @@ mod browsing;
 mod common;
 mod crashes;
 mod disks;
+mod disks_guest;
 mod downloads;
 mod exporting;
 #[cfg(target_os = "linux")]

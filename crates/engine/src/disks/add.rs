@@ -8,8 +8,8 @@ use crate::take::check_space;
 use crate::{Engine, files};
 use nestbox_disk::Inspection;
 use nestbox_model::{
-    DiskAddRequest, DiskAttachRequest, DiskChanged, DiskSpec, Error, EventKind, FileAction, JobKind,
-    MachineSpec, Result, StepState,
+    DiskAddRequest, DiskAttachRequest, DiskChanged, DiskSpec, Error, EventKind, FileAction, JobKind, Result,
+    StepState,
 };
 use nestbox_store::{JournalEntry, JournalId};
 use serde_json::json;
@@ -39,7 +39,7 @@ impl Engine {
                 let mut after = handle.spec();
                 after.disks.push(disk.clone());
                 self.check_disks(&after).await?;
-                self.check_pluggable(&handle, &disk)?;
+                self.free_slot(&handle, &disk)?;
                 let journal = self.begin_adding(&handle, &disk)?;
                 let title = format!("Add a disk to “{}”", handle.name());
                 let steps = [("copy", "Bring the disk in"), ("attach", "Attach it")];
@@ -96,7 +96,7 @@ impl Engine {
         let mut after = handle.spec();
         after.disks.push(disk.clone());
         self.check_disks(&after).await?;
-        self.check_pluggable(handle, &disk)?;
+        self.free_slot(handle, &disk)?;
         let journal = self.begin_adding(handle, &disk)?;
         let image = self.folder(&handle.id).disk_image(&disk.image);
         let id = disk.id.clone();
@@ -263,26 +263,25 @@ impl Engine {
         let field = |name: &str| entry.payload.get(name).cloned();
         let disk: Option<DiskSpec> = field("disk").and_then(|value| serde_json::from_value(value).ok());
         let Some(mut disk) = disk else { return Ok(()) };
-        let spec = handle.spec();
-        if named(&spec, &disk) {
+        let mut spec = handle.spec();
+        if spec.disks.iter().any(|other| other.id == disk.id) {
             return Ok(());
         }
         let folder = self.folder(&handle.id);
         let image = folder.disk_image(&disk.image);
         if self.guest_has(handle, &disk).await {
-            let mut spec = spec;
-            spec.disks.push(DiskSpec {
-                slot: field("slot").and_then(|slot| serde_json::from_value(slot).ok()),
-                ..disk
-            });
+            spec.detached.retain(|other| other.disk.id != disk.id);
+            spec.disks.push(disk);
             return self.save_spec(handle, spec);
+        }
+        if spec.detached.iter().any(|other| other.disk.id == disk.id) {
+            return Ok(());
         }
         let moved_from: Option<PathBuf> =
             field("moved_from").and_then(|from| serde_json::from_value(from).ok());
         if let Some(from) = moved_from.filter(|from| !from.exists()) {
             if image.exists() {
                 disk.capacity = nestbox_disk::capacity(&image)?;
-                let mut spec = spec;
                 spec.detached.push(super::place::set_aside(disk, false));
                 return self.save_spec(handle, spec);
             }
@@ -313,11 +312,6 @@ fn planned(request: &DiskAddRequest, capacity: u64) -> Result<DiskSpec> {
         },
         ..disk
     })
-}
-
-fn named(spec: &MachineSpec, disk: &DiskSpec) -> bool {
-    let detached = spec.detached.iter().map(|detached| &detached.disk);
-    spec.disks.iter().chain(detached).any(|other| other.id == disk.id)
 }
 
 /// Files on their way in.

@@ -183,13 +183,18 @@ impl Engine {
         let image = self.folder(&spec.id).disk_image(&disk.image);
         self.chain(&image, disk.linked.as_deref())?;
         super::options::check_cache(&image, disk.cache)?;
+        disk.slot = self.free_slot(handle, &disk)?;
         spec.disks.push(disk.clone());
         self.check_disks(&spec).await?;
-        disk.slot = self.plug_if_running(handle, &disk).await?;
-        if let Some(last) = spec.disks.last_mut() {
-            *last = disk;
+        let journal = self.note_plugging(handle, &disk)?;
+        let attached = match self.plug_if_running(handle, &disk).await {
+            Ok(()) => self.save_spec(handle, spec),
+            Err(error) => Err(error),
+        };
+        if let Some(journal) = journal {
+            self.library().finish(journal)?;
         }
-        self.save_spec(handle, spec)
+        attached
     }
 
     /// Images that only this disk needs, once `after` are the settings.

@@ -5,10 +5,13 @@
 
 mod add;
 mod bin;
+mod compact;
 mod options;
 mod place;
 mod plug;
+mod resize;
 mod transfer;
+mod verify;
 mod view;
 
 use crate::Engine;
@@ -16,8 +19,10 @@ use crate::jobs::JobHandle;
 use crate::machine::{Handle, shell_word};
 use nestbox_model::{DiskSpec, Error, Result};
 pub(crate) use place::Place;
+pub(crate) use resize::RESIZE;
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
+pub(crate) use transfer::MOVE;
 
 /// Journal: a disk is made or brought in.
 pub(crate) const ADD: &str = "disk-add";
@@ -114,4 +119,15 @@ fn clean_label(label: &str) -> Result<Option<String>> {
         return Err(Error::usage("bad-value", "A disk's label is one line of text."));
     }
     Ok((!label.is_empty()).then(|| label.to_owned()))
+}
+
+/// What the backend is told of how a disk is connected.
+pub(crate) fn connection(disk: &DiskSpec) -> nestbox_qemu::Connection {
+    nestbox_qemu::Connection {
+        bus: disk.bus,
+        cache: disk.cache,
+        discard: disk.discard,
+        iothread: disk.iothread,
+        slot: disk.slot,
+    }
 }

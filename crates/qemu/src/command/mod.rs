@@ -2,25 +2,29 @@
 
 mod block;
 mod board;
+mod disk;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use board::board;
 pub use board::{disk_buses, has_disk_bus, sata_places};
 
-pub(crate) use block::{Use, layer, raw_read_only};
+pub(crate) use block::{Host, Use, chain, layer, raw_read_only};
+pub(crate) use disk::{Spot, devices, iothread, plugged};
+pub use disk::{expansion_slots, slots_for};
 
 use crate::{
     Capabilities, ImageRef, MachinePlan,
     plan::{MEDIUM_DEVICE, MEDIUM_NODE, NVRAM_NODE, disk_node, nic_device, nic_netdev},
 };
-use nestbox_model::{Accelerator, Arch, Firmware, ImageFormat, PortForward};
+use nestbox_model::{Accelerator, Arch, DiskBus, Firmware, ImageFormat, PortForward};
 use serde_json::Value;
 use std::path::Path;
 
 /// The whole command, `argv[0]` being QEMU's own path. What it may touch is narrowed by its seccomp sandbox;
 /// every block node is spelled out (see the module `block`).
 pub fn command_line(plan: &MachinePlan, qemu: &Capabilities) -> Vec<String> {
-    let board = board::board(plan.arch);
+    let board = board(plan.arch);
     let mut line = Line(vec![qemu.binary.to_string_lossy().into_owned()]);
     hardening(&mut line, qemu);
     identity(&mut line, plan);
@@ -36,6 +40,8 @@ pub fn command_line(plan: &MachinePlan, qemu: &Capabilities) -> Vec<String> {
         line.device(device);
     }
     helpers(&mut line, qemu, &board);
+    disk::slots(&mut line, plan);
+    disk::other_disks(&mut line, plan, &board);
     if plan.arch == Arch::X86_64 && qemu.has_device("vmgenid") {
         // New with every process: a guest that goes on from saved memory learns that its random numbers are not
         // its own alone.
@@ -208,9 +214,15 @@ fn firmware(line: &mut Line, plan: &MachinePlan, board: &board::Board) {
             path: code.clone(),
             format,
         };
-        line.blockdev(&layer(Some("firmware"), &image, Use::Read, Value::Null));
+        line.blockdev(&layer(
+            Some("firmware"),
+            &image,
+            Use::Read,
+            Host::default(),
+            Value::Null,
+        ));
         if let Some(nvram) = &plan.nvram {
-            line.blockdev(&block::chain(NVRAM_NODE, nvram, Use::Write));
+            line.blockdev(&block::chain(NVRAM_NODE, nvram, Use::Write, Host::default()));
         }
     } else if plan.firmware == Firmware::Bios {
         line.option("-bios", code.to_string_lossy());
@@ -241,12 +253,21 @@ fn drives(line: &mut Line, plan: &MachinePlan, qemu: &Capabilities, board: &boar
     let virtio = board.virtio;
     for (nth, disk) in plan.disks.iter().enumerate() {
         let node = disk_node(&disk.id);
-        let r#use = if disk.read_only { Use::Read } else { Use::Write };
-        line.blockdev(&block::chain(&node, &disk.chain, r#use));
-        line.device(format!(
-            "virtio-blk-{virtio},drive={node},id={node}{}",
-            order.index("disk", nth)
+        if let Some(thread) = iothread(disk) {
+            line.option("-object", thread.to_string());
+        }
+        line.blockdev(&block::chain(
+            &node,
+            &disk.chain,
+            disk::purpose(disk),
+            Host::of(&disk.connection),
         ));
+        // Whatever is not as it always was comes last: addresses are given in this order.
+        if disk.connection.bus == DiskBus::Virtio && disk.connection.slot.is_none() {
+            for device in devices(disk, board, &Spot::Usual, &node) {
+                line.device(format!("{}{}", disk::words(&device), order.index("disk", nth)));
+            }
+        }
     }
     if let Some(seed) = &plan.seed {
         line.blockdev(&raw_read_only("seed", seed));

@@ -60,7 +60,10 @@ fn plan(arch: Arch) -> MachinePlan {
                 },
             ],
             read_only: false,
+            connection: Default::default(),
         }],
+        images: "/m/disks".into(),
+        expansion_slots: 0,
         seed: Some("/m/seed.img".into()),
         medium: None,
         nics: vec![NicPlan {
@@ -133,7 +136,7 @@ fn x86_64_with_uefi_disk_seed_and_forwards() {
     -blockdev {"driver":"raw","file":{"driver":"file","filename":"/fw/CODE.fd","locking":"on","read-only":true},"node-name":"firmware","read-only":true}
     -blockdev {"backing":null,"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/nvram/1.qcow2","locking":"on"},"node-name":"nvram"}
     -blockdev {"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"node-name":"disk-0a0a0a0a-1","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
-    -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,bootindex=1
+    -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,serial=0a0a0a0a,bootindex=1
     -blockdev {"driver":"raw","file":{"driver":"file","filename":"/m/seed.img","locking":"on","read-only":true},"node-name":"seed","read-only":true}
     -device virtio-blk-pci,drive=seed,id=seed
     -device ide-cd,id=medium,bus=ide.0,bootindex=101
@@ -186,7 +189,7 @@ fn x86_64_with_bios_installs_from_an_iso() {
     -chardev socket,id=agent,path=/run/0011/agent.sock,server=on,wait=off
     -vnc unix:/run/0011/vnc.sock,share=force-shared
     -blockdev {"backing":null,"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
-    -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,bootindex=101
+    -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,serial=0a0a0a0a,bootindex=101
     -blockdev {"driver":"raw","file":{"driver":"file","filename":"/home/me/debian 13.iso","locking":"on","read-only":true},"node-name":"medium-0","read-only":true}
     -device ide-cd,id=medium,bus=ide.0,drive=medium-0,bootindex=1
     -device VGA,id=display,vgamem_mb=16,xres=1280,yres=800
@@ -232,7 +235,7 @@ fn aarch64_goes_on_from_memory_with_a_snapshot_chain() {
     -blockdev {"driver":"raw","file":{"driver":"file","filename":"/fw/CODE.fd","locking":"on","read-only":true},"node-name":"firmware","read-only":true}
     -blockdev {"backing":{"backing":null,"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/nvram/1.qcow2","locking":"on"},"node-name":"nvram-1","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/nvram/2.qcow2","locking":"on"},"node-name":"nvram"}
     -blockdev {"backing":{"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"node-name":"disk-0a0a0a0a-2","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a-1","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/2.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
-    -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,bootindex=1
+    -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,serial=0a0a0a0a,bootindex=1
     -device virtio-scsi-pci,id=scsi
     -device scsi-cd,id=medium,bus=scsi.0,bootindex=101
     -netdev user,id=net-0b0b0b0b,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=udp:127.0.0.1:0-:53
@@ -281,7 +284,7 @@ fn riscv64_starts_uboot_as_a_kernel() {
     -vnc unix:/run/0011/vnc.sock,share=force-shared
     -kernel /usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin
     -blockdev {"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"node-name":"disk-0a0a0a0a-1","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
-    -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,bootindex=1
+    -device virtio-blk-pci,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,serial=0a0a0a0a,bootindex=1
     -device virtio-scsi-pci,id=scsi
     -device scsi-cd,id=medium,bus=scsi.0,bootindex=101
     -device virtio-gpu-pci,id=display,xres=1280,yres=800
@@ -324,7 +327,7 @@ fn s390x_speaks_ccw() {
     -chardev socket,id=agent,path=/run/0011/agent.sock,server=on,wait=off
     -vnc unix:/run/0011/vnc.sock,share=force-shared
     -blockdev {"backing":{"driver":"raw","file":{"driver":"file","filename":"/base.img","locking":"on","read-only":true},"node-name":"disk-0a0a0a0a-1","read-only":true},"detect-zeroes":"unmap","discard":"unmap","driver":"qcow2","file":{"discard":"unmap","driver":"file","filename":"/m/disks/1.qcow2","locking":"on"},"node-name":"disk-0a0a0a0a"}
-    -device virtio-blk-ccw,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,bootindex=1
+    -device virtio-blk-ccw,drive=disk-0a0a0a0a,id=disk-0a0a0a0a,serial=0a0a0a0a,bootindex=1
     -device virtio-scsi-ccw,id=scsi
     -device scsi-cd,id=medium,bus=scsi.0,bootindex=101
     -netdev user,id=net-0b0b0b0b,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=udp:127.0.0.1:0-:53

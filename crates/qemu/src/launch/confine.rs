@@ -107,6 +107,7 @@ mod linux {
         read.extend(plan.seed.clone());
         read.extend(plan.medium.clone());
         let mut write: Vec<PathBuf> = DEVICES.iter().map(PathBuf::from).collect();
+        write.push(plan.images.clone());
         write.push(plan.run.path().to_owned());
         let chains = plan.disks.iter().map(|disk| &disk.chain).chain(&plan.nvram);
         for chain in chains {

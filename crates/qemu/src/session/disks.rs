@@ -3,7 +3,7 @@
 use super::{QemuSession, jobs::Job};
 use crate::{
     ActiveImages, FreezeRequest, ImageRef, MergeRequest, MergeTarget,
-    command::{Use, layer},
+    command::{Host, Use, layer},
     plan::NVRAM_NODE,
     qmp::Qmp,
 };
@@ -39,7 +39,7 @@ pub(super) struct Link {
 pub(super) const UNDO_JOB: &str = "undo";
 
 impl QemuSession {
-    async fn block_devices(qmp: &Qmp) -> Result<Vec<Value>> {
+    pub(super) async fn block_devices(qmp: &Qmp) -> Result<Vec<Value>> {
         match qmp.raw("query-block", Value::Null).await? {
             Value::Array(devices) => Ok(devices),
             _ => Err(Error::failed(
@@ -50,7 +50,7 @@ impl QemuSession {
     }
 
     /// What is behind the device of a disk.
-    fn inserted(devices: &[Value], fits: impl Fn(&str) -> bool) -> Option<&Value> {
+    pub(super) fn inserted(devices: &[Value], fits: impl Fn(&str) -> bool) -> Option<&Value> {
         let device = devices
             .iter()
             .find(|device| device["qdev"].as_str().is_some_and(&fits))?;
@@ -60,9 +60,9 @@ impl QemuSession {
     pub(super) async fn find_active_images(&self) -> Result<ActiveImages> {
         let devices = Self::block_devices(&*self.qmp()?).await?;
         let mut images = ActiveImages::default();
-        for disk in &self.record.disks {
+        for disk in self.link.disks() {
             let path = Self::inserted(&devices, |qdev| is_disk(qdev, disk.short())).and_then(file_of);
-            images.disks.extend(path.map(|path| (disk.clone(), path)));
+            images.disks.extend(path.map(|path| (disk, path)));
         }
         images.nvram = Self::inserted(&devices, is_nvram).and_then(file_of);
         Ok(images)
@@ -80,17 +80,23 @@ impl QemuSession {
         for (disk, path) in &request.disks {
             let old = node(Self::inserted(&devices, |qdev| is_disk(qdev, disk.short())))
                 .ok_or_else(|| missing(&format!("disk {}", disk.short())))?;
-            wanted.push((old, format!("disk-{}", disk.short()), path));
+            let host = Self::inserted(&devices, |qdev| is_disk(qdev, disk.short())).map(host_of);
+            wanted.push((
+                old,
+                format!("disk-{}", disk.short()),
+                path,
+                host.unwrap_or_default(),
+            ));
         }
         if let Some(path) = &request.nvram {
             let old =
                 node(Self::inserted(&devices, is_nvram)).ok_or_else(|| missing("set of UEFI variables"))?;
-            wanted.push((old, NVRAM_NODE.to_owned(), path));
+            wanted.push((old, NVRAM_NODE.to_owned(), path, Host::default()));
         }
         let mut overlays = Vec::new();
-        for (old, prefix, path) in wanted {
+        for (old, prefix, path, host) in wanted {
             let new = self.fresh_name(&prefix);
-            if let Err(error) = open_overlay(qmp, &new, path).await {
+            if let Err(error) = open_overlay(qmp, &new, path, host).await {
                 close_overlays(qmp, &overlays).await;
                 return Err(error);
             }
@@ -268,7 +274,7 @@ pub(super) async fn close_leftovers(qmp: &Qmp) -> Result<()> {
     Ok(())
 }
 
-async fn open_overlay(qmp: &Qmp, node: &str, path: &Path) -> Result<()> {
+async fn open_overlay(qmp: &Qmp, node: &str, path: &Path, host: Host) -> Result<()> {
     let Some(_) = path.to_str() else {
         return Err(Error::unfit(
             "path-not-text",
@@ -281,8 +287,18 @@ async fn open_overlay(qmp: &Qmp, node: &str, path: &Path) -> Result<()> {
         format: ImageFormat::Qcow2,
     };
     // Nothing below yet: the transaction puts it on top of what is in use.
-    let blockdev = layer(Some(node), &image, Use::Write, Value::Null);
+    let blockdev = layer(Some(node), &image, Use::Write, host, Value::Null);
     qmp.raw("blockdev-add", blockdev).await.map(drop)
+}
+
+/// As the image in use was opened.
+fn host_of(inserted: &Value) -> Host {
+    let is = |key: &str| inserted["cache"][key].as_bool().unwrap_or(false);
+    Host {
+        direct: is("direct"),
+        no_flush: is("no-flush"),
+        discard: inserted["detect_zeroes"] != "off",
+    }
 }
 
 fn missing(what: &str) -> Error {
@@ -292,7 +308,7 @@ fn missing(what: &str) -> Error {
     )
 }
 
-fn is_disk(qdev: &str, short: &str) -> bool {
+pub(super) fn is_disk(qdev: &str, short: &str) -> bool {
     let device = format!("disk-{short}");
     qdev.split('/').any(|part| part == device)
 }

@@ -12,6 +12,7 @@ pub(crate) mod memory;
 mod merge;
 mod operations;
 pub(crate) mod pack;
+mod plug;
 mod saving;
 mod tidy;
 mod watch;
@@ -76,7 +77,8 @@ pub(crate) struct Link {
     end_asked: AtomicBool,
     /// Reason of QEMU's last SHUTDOWN event.
     shutdown: Mutex<Option<String>>,
-    disks: Vec<DiskId>,
+    /// Disks, those that came while it ran too.
+    disks: Mutex<Vec<DiskId>>,
 }
 
 impl Link {
@@ -85,6 +87,9 @@ impl Link {
     }
     fn set(&self, qmp: Option<Arc<Qmp>>) {
         *self.qmp.lock().unwrap_or_else(PoisonError::into_inner) = qmp;
+    }
+    fn disks(&self) -> Vec<DiskId> {
+        self.disks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
     fn emit(&self, event: SessionEvent) {
         let _ = self.events.send(event);
@@ -133,7 +138,7 @@ impl QemuSession {
             quiet: AtomicBool::new(false),
             end_asked: AtomicBool::new(false),
             shutdown: Mutex::new(None),
-            disks: record.disks.clone(),
+            disks: Mutex::new(record.disks.clone()),
         });
         let (exiting, exit) = tokio_watch::channel(None);
         let pump = tokio::spawn(watch::pump(

@@ -2,14 +2,14 @@
 
 use super::{QemuSession, keys};
 use crate::{
-    ActiveImages, Counters, ExitInfo, FreezeRequest, Frozen, MergeRequest, Merged, RunState, Session,
-    SessionEvent,
+    ActiveImages, Counters, DiskPlan, ExitInfo, FreezeRequest, Frozen, MergeRequest, Merged, RunState,
+    Session, SessionEvent,
     plan::nic_device,
     process::{self, ended_within},
     qmp::{self, Qmp},
 };
 use async_trait::async_trait;
-use nestbox_model::{Accelerator, Error, NicId, PortForward, Result};
+use nestbox_model::{Accelerator, Arch, DiskId, Error, NicId, PortForward, Result};
 use qapi::qmp as commands;
 use serde_json::{Value, json};
 use std::{path::Path, sync::atomic::Ordering, time::Duration};
@@ -188,6 +188,18 @@ impl Session for QemuSession {
     async fn eject_medium(&self) -> Result<()> {
         self.to_the_end(|me| async move { me.change_medium(None).await })
             .await
+    }
+    async fn plug_disk(&self, disk: &DiskPlan, arch: Arch) -> Result<()> {
+        let disk = disk.clone();
+        self.to_the_end(|me| async move { me.plug(&disk, arch).await })
+            .await
+    }
+    async fn unplug_disk(&self, disk: &DiskPlan) -> Result<()> {
+        let disk = disk.clone();
+        self.to_the_end(|me| async move { me.unplug(&disk).await }).await
+    }
+    async fn resize_disk(&self, disk: &DiskId, capacity: u64) -> Result<()> {
+        self.grow(disk, capacity).await
     }
     async fn set_link(&self, nic: &NicId, up: bool) -> Result<()> {
         self.qmp()?

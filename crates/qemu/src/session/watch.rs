@@ -79,6 +79,11 @@ fn take(link: &Link, event: &QmpEvent) {
             let no_space = data["nospace"].as_bool().unwrap_or(false);
             link.emit(SessionEvent::IoError { disk, no_space });
         }
+        "DEVICE_DELETED" => {
+            if let Some(disk) = disk_of(link, data["device"].as_str()) {
+                link.emit(SessionEvent::DiskGone(disk));
+            }
+        }
         _ => {}
     }
 }
@@ -87,7 +92,7 @@ fn take(link: &Link, event: &QmpEvent) {
 fn disk_of(link: &Link, name: Option<&str>) -> Option<DiskId> {
     let rest = name?.split("disk-").nth(1)?;
     let short: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-    link.disks.iter().find(|disk| disk.short() == short).cloned()
+    link.disks().into_iter().find(|disk| disk.short() == short)
 }
 
 /// Reaps or watches the process to its end, clears its traces and tells everyone.

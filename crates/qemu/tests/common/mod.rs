@@ -68,6 +68,8 @@ impl Place {
             accelerator: Accelerator::Tcg,
             cpu_model: String::new(),
             disks: vec![],
+            images: home.join("disks"),
+            expansion_slots: 0,
             seed: None,
             medium: None,
             nics: vec![],
@@ -97,6 +99,7 @@ impl Place {
                 format: ImageFormat::Qcow2,
             }],
             read_only: false,
+            connection: Default::default(),
         }];
         plan
     }
@@ -114,6 +117,7 @@ impl Place {
                 format: ImageFormat::Qcow2,
             }],
             read_only: false,
+            connection: Default::default(),
         }
     }
     pub async fn launch(&self, plan: &MachinePlan) -> Arc<dyn Session> {
