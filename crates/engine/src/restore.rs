@@ -6,8 +6,8 @@ use crate::snapshots::Overlays;
 use crate::take::images_of;
 use crate::{Engine, files};
 use nestbox_model::{
-    DiskId, Error, EventKind, MachineSpec, MachineState, RestoreRequest, Restored, Result, Snapshot,
-    SnapshotId, SnapshotKind, SnapshotRecord, SnapshotRequest,
+    DetachedDisk, DiskId, Error, EventKind, MachineSpec, MachineState, RestoreRequest, Restored, Result,
+    Snapshot, SnapshotId, SnapshotKind, SnapshotRecord, SnapshotRequest,
 };
 use nestbox_qemu::RunState;
 use nestbox_store::{JournalEntry, JournalId};
@@ -124,7 +124,8 @@ impl Engine {
     /// The process ends, and the snapshot's disks are the present.
     async fn go_back(&self, handle: &Arc<Handle>, record: &SnapshotRecord) -> Result<()> {
         let folder = self.folder(&handle.id);
-        let frozen = frozen_spec(record, &handle.spec());
+        let mut frozen = frozen_spec(record, &handle.spec());
+        frozen.detached.extend(self.known_to_none(handle, record)?);
         let disks: Vec<DiskId> = record.disks.iter().map(|disk| disk.id.clone()).collect();
         let overlays = Overlays::names_for(&disks, record.nvram.is_some());
         let mut images = overlays.names();
@@ -154,6 +155,18 @@ impl Engine {
             Some(format!("Restored “{}”", record.name)),
         );
         Ok(())
+    }
+
+    /// Disks of the present that no snapshot has: they would be lost, and are detached instead.
+    fn known_to_none(&self, handle: &Handle, record: &SnapshotRecord) -> Result<Vec<DetachedDisk>> {
+        let all = self.library().snapshots(&handle.id)?;
+        let records = all.iter().map(|(record, _)| record).chain([record]);
+        let known: Vec<&DiskId> = records.flat_map(|r| &r.disks).map(|disk| &disk.id).collect();
+        let present = handle.spec().disks.into_iter();
+        Ok(present
+            .filter(|disk| !known.contains(&&disk.id))
+            .map(|disk| crate::disks::set_aside(disk, false))
+            .collect())
     }
 
     /// A restore that was cut short is carried on: the present may have ended already, and is kept where it was wanted.

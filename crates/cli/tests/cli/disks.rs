@@ -108,6 +108,14 @@ fn what_a_snapshot_needs_outlives_its_disk() {
     let gone = home.json(["disk", "remove", "web", "2", "--now", "--yes"]);
     assert!(gone["purge_at"].is_null());
     assert_eq!(disks(&home, "web").len(), 1);
+    // A disk that no snapshot has is not thrown away with the present.
+    let late = home.json(["disk", "add", "web", "--size", "8M", "--label", "Late"]);
+    home.nestbox(["snapshot", "restore", "web", "Both", "--discard"])
+        .ok();
+    let kept = disks(&home, "web").pop().unwrap();
+    assert!(kept["id"] == late["disk"]["id"] && kept["attached"] == false && image(&kept).exists());
+    home.nestbox(["disk", "remove", "web", "late", "--now", "--yes"])
+        .ok();
     home.nestbox(["snapshot", "restore", "web", "Both"]).ok();
     let back = disks(&home, "web");
     assert!(holds(&image(&back[1]), 0, 5));

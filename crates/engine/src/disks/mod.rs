@@ -18,7 +18,7 @@ use crate::Engine;
 use crate::jobs::JobHandle;
 use crate::machine::{Handle, shell_word};
 use nestbox_model::{DiskSpec, Error, Result};
-pub(crate) use place::Place;
+pub(crate) use place::{Place, set_aside};
 pub(crate) use resize::RESIZE;
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
