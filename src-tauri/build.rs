@@ -11,6 +11,8 @@ const COMMANDS: &[&str] = &[
     "socket_close",
     "events_subscribe",
     "pick_file",
+    "pick_folder",
+    "pick_save_path",
     "save_file",
     "open_url",
     "show_in_folder",

@@ -91,6 +91,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
             commands::socket_close,
             commands::events_subscribe,
             commands::pick_file,
+            commands::pick_folder,
+            commands::pick_save_path,
             commands::save_file,
             commands::open_url,
             commands::show_in_folder,

@@ -2,7 +2,7 @@
 //! `build.rs`; errors are [`nestbox_model::Error`] as JSON.
 
 use crate::{
-    desktop::{self, PickOptions},
+    desktop::{self, PickOptions, SaveOptions},
     service::Service,
     sockets::{Incoming, Outgoing, Sockets},
 };
@@ -115,6 +115,18 @@ pub async fn events_subscribe(
 #[tauri::command]
 pub async fn pick_file(app: AppHandle, options: PickOptions) -> Result<Vec<String>> {
     desktop::pick_files(&app, options).await
+}
+
+/// Asks for a folder: its absolute path, or null when the user cancelled.
+#[tauri::command]
+pub async fn pick_folder(app: AppHandle, title: String) -> Result<Option<String>> {
+    desktop::pick_folder(&app, &title).await
+}
+
+/// Asks where to save, and writes nothing: an absolute path, or null when the user cancelled.
+#[tauri::command]
+pub async fn pick_save_path(app: AppHandle, options: SaveOptions) -> Result<Option<String>> {
+    desktop::pick_save_path(&app, &options).await
 }
 
 /// Asks where to save and writes `data` (base64) there: the path, or null when the user cancelled.

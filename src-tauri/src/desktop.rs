@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 use tauri::{AppHandle, Manager};
-use tauri_plugin_dialog::{DialogExt, FilePath};
+use tauri_plugin_dialog::{DialogExt, FileDialogBuilder, FilePath};
 
 /// How to ask for files.
 #[derive(Debug, Default, Deserialize)]
@@ -23,18 +23,24 @@ pub struct PickOptions {
     pub extensions_name: String,
 }
 
+/// How to ask where to save.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SaveOptions {
+    /// Title of the dialog.
+    pub title: String,
+    /// Proposed file name.
+    pub name: String,
+    /// Absolute folder to begin in.
+    pub folder: Option<String>,
+}
+
 /// Asks for files: absolute paths, empty when the user cancelled.
 ///
 /// # Errors
 /// The dialog ended without an answer.
 pub async fn pick_files(app: &AppHandle, options: PickOptions) -> Result<Vec<String>> {
-    let mut dialog = app.dialog().file();
-    if let Some(window) = app.get_webview_window(crate::app::WINDOW) {
-        dialog = dialog.set_parent(&window);
-    }
-    if !options.title.is_empty() {
-        dialog = dialog.set_title(&options.title);
-    }
+    let mut dialog = dialog_over(app, &options.title);
     if !options.extensions.is_empty() {
         let extensions: Vec<&str> = options.extensions.iter().map(String::as_str).collect();
         dialog = dialog
@@ -79,6 +85,43 @@ pub async fn save_file(app: &AppHandle, suggested_name: &str, data: &str) -> Res
         .await
         .map_err(|error| Error::io("save the file", &path, &error))?;
     Ok(Some(path.display().to_string()))
+}
+
+/// A file dialog over the window.
+fn dialog_over(app: &AppHandle, title: &str) -> FileDialogBuilder<tauri::Wry> {
+    let mut dialog = app.dialog().file();
+    if let Some(window) = app.get_webview_window(crate::app::WINDOW) {
+        dialog = dialog.set_parent(&window);
+    }
+    if title.is_empty() {
+        dialog
+    } else {
+        dialog.set_title(title)
+    }
+}
+
+/// Asks for a folder: its absolute path, `None` when the user cancelled.
+///
+/// # Errors
+/// The dialog ended without an answer.
+pub async fn pick_folder(app: &AppHandle, title: &str) -> Result<Option<String>> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    dialog_over(app, title).pick_folder(move |chosen| drop(sender.send(chosen)));
+    Ok(receiver.await.map_err(|_| no_answer())?.and_then(into_text))
+}
+
+/// Asks where to save, and writes nothing: an absolute path, `None` when the user cancelled.
+///
+/// # Errors
+/// The dialog ended without an answer.
+pub async fn pick_save_path(app: &AppHandle, options: &SaveOptions) -> Result<Option<String>> {
+    let mut dialog = dialog_over(app, &options.title).set_file_name(&options.name);
+    if let Some(folder) = options.folder.as_deref().filter(|folder| Path::new(folder).is_dir()) {
+        dialog = dialog.set_directory(folder);
+    }
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    dialog.save_file(move |chosen| drop(sender.send(chosen)));
+    Ok(receiver.await.map_err(|_| no_answer())?.and_then(into_text))
 }
 
 fn no_answer() -> Error {

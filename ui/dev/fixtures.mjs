@@ -1,4 +1,6 @@
 /** A library as the service would answer it. Development and screenshots only; never in the build. */
+import { disk } from "./disks.mjs";
+
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 
@@ -46,7 +48,7 @@ export function machine(name, state, extra = {}) {
     folder: `/home/builder/.local/share/nestbox/machines/${id}`,
     resolution: [1280, 800],
     disks: [
-      { id: hex(`${name}-disk`), path: `/home/builder/.local/share/nestbox/machines/${id}/disks/${hex(`${name}-d`)}.qcow2`, format: "qcow2", capacity: 20 * GIB, used: Math.round(2.9 * GIB), read_only: false },
+      disk(hex(`${name}-disk`), 1, { path: `/home/builder/.local/share/nestbox/machines/${id}/disks/${hex(`${name}-d`)}.qcow2` }),
     ],
     medium: null,
     nics: [{ id: hex(`${name}-nic`), network: "default", mac: "52:54:00:4b:e1:9d", address: on ? "10.0.2.15" : null, link: "up" }],
@@ -82,9 +84,9 @@ export const sceneOf = (name) => SCENES[name] ?? "bios";
 function machines() {
   const ssh = (port) => ({ ports: [{ protocol: "tcp", host: port, guest: 22 }], user: { name: "builder" }, ways_in: { ssh_command: `ssh -p ${port} builder@127.0.0.1` } });
   return [
-    machine("Ubuntu Desktop", "running", { tags: ["Desktops", "work"], system: "Ubuntu 24.04 LTS", template: "ubuntu-24.04-desktop", cpus: 4, memory: 8 * GIB, resolution: [1280, 800], ...ssh(2222), ports: [{ protocol: "tcp", host: 2222, guest: 22 }, { protocol: "tcp", host: 8080, guest: 80 }], disks: [{ id: hex("ud"), path: "/home/builder/.local/share/nestbox/machines/ud/disks/a.qcow2", format: "qcow2", capacity: 64 * GIB, used: Math.round(18.6 * GIB), read_only: false }] }),
+    machine("Ubuntu Desktop", "running", { tags: ["Desktops", "work"], system: "Ubuntu 24.04 LTS", template: "ubuntu-24.04-desktop", cpus: 4, memory: 8 * GIB, resolution: [1280, 800], ...ssh(2222), ports: [{ protocol: "tcp", host: 2222, guest: 22 }, { protocol: "tcp", host: 8080, guest: 80 }], disks: [disk(hex("ud"), 1, { capacity: 64 * GIB, used: Math.round(18.6 * GIB) })] }),
     machine("Debian testing", "paused", { tags: ["Desktops"], system: "Debian 13" }),
-    machine("Fedora Workstation", "stopped", { tags: ["Desktops", "work"], system: "Fedora 43", cpus: 4, memory: 4 * GIB }),
+    machine("Fedora Workstation", "stopped", { tags: ["Desktops", "work"], system: "Fedora 43", cpus: 4, memory: 4 * GIB, disks: [disk(hex("fw1"), 1), disk(hex("fw2"), 2, { label: "Photos and everything else that came off the old laptop before it was given away", capacity: 200 * GIB, used: 71 * GIB, bus: "scsi", linked: "/media/builder/backup drive/photos.qcow2", linked_missing: true })] }),
     machine("Web server", "running", { tags: ["Servers"], system: "Debian 13", up: 60 * 24 * 6, ...ssh(2223) }),
     machine("Postgres", "running", { tags: ["Servers"], system: "Debian 13", up: 60 * 24 * 6 }),
     machine("Rocky build agent", "broken", { tags: ["Servers"], system: "Rocky Linux 9", state_reason: "Another program (qemu-nbd, process 48213) has its disk open. Two writers would damage it." }),

@@ -4,7 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { error } from "./answers.mjs";
-import { doctor, HOST, library, sceneOf, space, TEMPLATES } from "./fixtures.mjs";
+import { carryRoute, diskRoute, restoreBackup } from "./disks.mjs";
+import { importPlan } from "./imports.mjs";
+import { doctor, HOST, library, machine, sceneOf, space, TEMPLATES } from "./fixtures.mjs";
 import { scene } from "./guest.mjs";
 import { cloneMachine, snapshotRoute, takeTogether } from "./snapshots.mjs";
 
@@ -39,7 +41,7 @@ class Fixtures {
   /** A job that is over at once. */
   job(kind, title, one) {
     const at = new Date().toISOString();
-    const job = { id: `q${this.next++}`, kind, title, state: "done", progress: 1, message: "", machine: one.id, bytes_done: null, bytes_total: null, rate: null, seconds_left: null, pausable: false, created_at: at, finished_at: at, error: null, steps: [] };
+    const job = { id: `q${this.next++}`, kind, title, state: "done", progress: 1, message: "", machine: one.id, bytes_done: null, bytes_total: null, rate: null, seconds_left: null, pausable: false, created_at: at, finished_at: at, error: null, steps: [], result: null };
     this.jobs.unshift(job);
     this.tell("job.progress", { job });
     return job;
@@ -129,6 +131,11 @@ function machineRoute(db, method, one, rest, body, query) {
       return { status: 204 };
     case "snapshots":
       return snapshotRoute(db, method, one, rest.slice(1), body, query);
+    case "disks":
+      return diskRoute(db, method, one, rest.slice(1), body, query);
+    case "export":
+    case "backup":
+      return carryRoute(db, verb, one, body, query);
     case "clone":
       return cloneMachine(db, one, body);
     case "suspend":
@@ -191,6 +198,15 @@ function route(db, method, path, body, query) {
       return { status: 200, body: { entries: db.trash } };
     case "space":
       return { status: 200, body: space(db.machines, db.snapshots, db.trash) };
+    case "restore-backup":
+      return restoreBackup(db, body, query, machine);
+    case "import": {
+      if (id) return importPlan(body.path);
+      const made = machine(body.name, "stopped");
+      db.machines.push(made);
+      db.tell("machine.added", { machine: made.id, machine_now: made });
+      return { status: 200, body: { job: db.job("import", `Import “${made.name}”`, made), machine: made } };
+    }
     case "snapshots":
       return takeTogether(db, body);
     case "config":

@@ -29,7 +29,155 @@ const toolchain = async (page) => {
   await page.getByRole("treeitem", { name: "Toolchain ready" }).click();
 };
 
+/** The disks of a machine. */
+const disks = (name) => async (page) => {
+  await select(name)(page);
+  await more(page, "Disks…");
+  await page.getByRole("main", { name: `Disks of ${name}` }).getByRole("button", { name: "Browse Disk 1" }).waitFor();
+};
+const files = async (page) => {
+  await disks("Fedora Workstation")(page);
+  await page.getByRole("button", { name: "Browse Disk 1" }).click();
+  await page.getByRole("grid", { name: "Files" }).getByRole("row", { name: "etc" }).waitFor();
+};
+/** Opens Import with files, by their paths. */
+const importOf = (...paths) => async (page) => {
+  await ubuntu(page);
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Command" }).fill("import");
+  await page.keyboard.press("Enter");
+  for (const path of paths) {
+    await page.getByRole("textbox", { name: "Path on the computer of the service" }).fill(path);
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+    await page.getByRole("option", { name: path.split("/").pop(), exact: true }).click();
+  }
+};
+
+/** `few`: checked for accessibility in one size each theme; what they are made of is checked elsewhere, too. */
 export const SCREENS = [
+  { name: "disks", few: true, ready: disks("Fedora Workstation") },
+  {
+    name: "disks-options",
+    few: true,
+    ready: async (page) => {
+      await disks("Ubuntu Desktop")(page);
+      await page.getByRole("button", { name: "Options of Disk 1" }).click();
+      await page.getByRole("switch", { name: "Own thread" }).scrollIntoViewIfNeeded();
+    },
+  },
+  {
+    name: "disks-damaged",
+    few: true,
+    ready: async (page) => {
+      await disks("Fedora Workstation")(page);
+      await page.getByRole("button", { name: "More actions for Old home" }).click();
+      await page.getByRole("menuitem", { name: "Check" }).click();
+      await page.getByRole("button", { name: "Repair" }).waitFor();
+      await page.getByRole("button", { name: "More actions for Old home" }).click();
+      await page.getByRole("menuitem", { name: "Compact" }).waitFor();
+    },
+  },
+  {
+    name: "add-disk",
+    few: true,
+    ready: async (page) => {
+      await disks("Fedora Workstation")(page);
+      await page.getByRole("button", { name: "Add disk" }).click();
+      await page.getByRole("radio", { name: "From a disk image" }).click();
+      await page.getByRole("textbox", { name: "Disk image" }).fill("/home/builder/debian.raw.xz");
+      await page.getByRole("radio", { name: "Copy" }).waitFor();
+    },
+  },
+  {
+    name: "grow-disk",
+    few: true,
+    ready: async (page) => {
+      await disks("Fedora Workstation")(page);
+      await page.getByRole("button", { name: "Grow Disk 1" }).click();
+      await page.getByRole("dialog", { name: "Grow Disk 1" }).waitFor();
+    },
+  },
+  { name: "files", few: true, ready: files },
+  {
+    name: "files-running",
+    few: true,
+    ready: async (page) => {
+      await disks("Ubuntu Desktop")(page);
+      await page.getByRole("button", { name: "Browse Disk 1" }).click();
+      await page.getByRole("button", { name: "Take a snapshot and browse it" }).waitFor();
+    },
+  },
+  {
+    name: "files-copied",
+    few: true,
+    ready: async (page) => {
+      await files(page);
+      await page.getByRole("row", { name: "etc", exact: true }).dblclick();
+      await page.getByRole("row", { name: "fstab" }).click();
+      await page.getByRole("button", { name: "Copy to…" }).click();
+      await page.getByRole("textbox", { name: "Into folder" }).fill("/home/builder/out");
+      await page.getByRole("button", { name: "Copy", exact: true }).click();
+      await page.getByText("1 left out").click();
+    },
+  },
+  {
+    name: "export",
+    few: true,
+    ready: async (page) => {
+      await ubuntu(page);
+      await more(page, "Export…");
+      await page.getByRole("textbox", { name: "Save as" }).fill("/home/builder/there.ova");
+      await page.getByText("there already").waitFor();
+    },
+  },
+  {
+    name: "export-replace",
+    few: true,
+    ready: async (page) => {
+      await ubuntu(page);
+      await more(page, "Export…");
+      await page.getByRole("textbox", { name: "Save as" }).fill("/home/builder/there.ova");
+      await page.getByText("there already").waitFor();
+      await page.getByRole("dialog").getByRole("button", { name: "Export…" }).click();
+      await page.getByRole("alertdialog", { name: "Replace there.ova?" }).waitFor();
+    },
+  },
+  {
+    name: "backup",
+    few: true,
+    ready: async (page) => {
+      await ubuntu(page);
+      await more(page, "Back up…");
+      await page.getByRole("textbox", { name: "Save as" }).fill("/home/builder/desktop.nestbox-backup");
+    },
+  },
+  {
+    name: "restore-backup",
+    few: true,
+    ready: async (page) => {
+      await ubuntu(page);
+      await page.keyboard.press("Control+k");
+      await page.getByRole("combobox", { name: "Command" }).fill("restore backup");
+      await page.keyboard.press("Enter");
+      await page.getByRole("textbox", { name: "Backup file" }).fill("/home/builder/mail.nestbox-backup");
+      await page.getByRole("textbox", { name: "Name" }).waitFor();
+    },
+  },
+  {
+    name: "import",
+    few: true,
+    ready: async (page) => {
+      await importOf("/home/builder/alpine.iso", "/home/builder/notes.txt", "/home/builder/mail.nestbox-backup", "/home/builder/lab.vbox")(page);
+      await page.getByRole("list", { name: "Left out" }).waitFor();
+    },
+  },
+  { name: "import-refused", few: true, ready: importOf("/home/builder/trap.vmdk") },
+  { name: "import-packed", few: true, ready: importOf("/home/builder/debian.raw.xz") },
+  {
+    name: "missing-file",
+    few: true,
+    ready: select("Fedora Workstation"),
+  },
   { name: "empty", scenario: "empty", ready: (page) => page.getByRole("main", { name: "Welcome" }).waitFor() },
   { name: "empty-noaccel", scenario: "empty-noaccel", ready: (page) => page.getByRole("main", { name: "Welcome" }).waitFor() },
   { name: "library", ready: ubuntu, settle: 3_000 },

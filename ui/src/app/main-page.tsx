@@ -10,7 +10,7 @@ import { platform } from "../platform";
 import { goHome, rememberMachine } from "./home";
 import { useRoute } from "./navigation";
 import { Page } from "./page";
-import { ActivityPage, CreatingPage, DisplayPage, DoctorPage, SettingsPage, SpacePage, TrashPage } from "./screens";
+import { ActivityPage, CreatingPage, DisksPage, DisplayPage, DoctorPage, FilesPage, SettingsPage, SpacePage, TrashPage } from "./screens";
 
 /** The machine the address names. */
 export function useCurrentMachine(): Machine | undefined {
@@ -80,6 +80,10 @@ export function MainPage({ inspector }: { inspector: boolean }) {
   const beside = inspector ? <Inspector machine={machine} /> : null;
   if (machine.state === "creating") return <CreatingPage machine={machine} />;
   if (route.page === "edit") return <EditPage key={machine.id} machine={machine} tab={route.tab} />;
+  if (route.page === "disks") return <DisksPage key={machine.id} machine={machine} />;
+  if (route.page === "files" && route.tab) {
+    return <FilesPage key={`${machine.id} ${route.tab}`} machine={machine} disk={route.tab} />;
+  }
   if (route.page === "display") {
     return (
       <>

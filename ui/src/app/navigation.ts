@@ -2,7 +2,7 @@
 import { useSyncExternalStore } from "react";
 
 export type Section = "activity" | "doctor" | "settings" | "space" | "trash";
-export type MachineView = "machine" | "display" | "edit";
+export type MachineView = "machine" | "display" | "edit" | "disks" | "files";
 export type Route =
   | { page: "home" }
   | { page: Section }
@@ -15,6 +15,8 @@ export function parseRoute(hash: string): Route {
   const [first = "", machine, view, tab] = parts;
   if (SECTIONS.has(first)) return { page: first as Section };
   if (first === "machines" && machine) {
+    if (view === "disks") return { page: "disks", machine };
+    if (view === "files" && tab) return { page: "files", machine, tab };
     if (view === "display") return { page: "display", machine };
     if (view === "edit") return tab ? { page: "edit", machine, tab } : { page: "edit", machine };
     return { page: "machine", machine };

@@ -7,7 +7,19 @@ import { TagsSheet } from "../features/machine/tags-sheet";
 import { ShortcutsSheet } from "../features/shortcuts/shortcuts-sheet";
 import { SnapshotSheets } from "../features/snapshots/sheets";
 import { TakeSnapshotSheet } from "../features/snapshots/take-sheet";
-import { CloneSheet, CompareSheet, ImportSheet, NewVmSheet, TogetherSheet } from "./screens";
+import {
+  AddDiskSheet,
+  BackupSheet,
+  CloneSheet,
+  CompareSheet,
+  ExportSheet,
+  GrowDiskSheet,
+  ImportSheet,
+  MoveDiskSheet,
+  NewVmSheet,
+  RestoreBackupSheet,
+  TogetherSheet,
+} from "./screens";
 import { closeSheet, useUiState } from "./ui-state";
 
 /** The one sheet that is open, if any. */
@@ -52,6 +64,25 @@ export function Sheets() {
           {...(sheet.tag === undefined ? {} : { tag: sheet.tag })}
         />
       );
+    case "add-disk":
+      return machine ? <AddDiskSheet machine={machine} onClose={closeSheet} /> : null;
+    case "grow-disk":
+      return machine ? <GrowDiskSheet machine={machine} disk={sheet.disk} onClose={closeSheet} /> : null;
+    case "move-disk":
+      return machine ? <MoveDiskSheet machine={machine} disk={sheet.disk} onClose={closeSheet} /> : null;
+    case "export":
+      return machine ? (
+        <ExportSheet
+          machine={machine}
+          onClose={closeSheet}
+          {...(sheet.disk ? { disk: sheet.disk } : {})}
+          {...(sheet.snapshot ? { snapshot: sheet.snapshot } : {})}
+        />
+      ) : null;
+    case "backup":
+      return machine ? <BackupSheet machine={machine} onClose={closeSheet} /> : null;
+    case "restore-backup":
+      return <RestoreBackupSheet onClose={closeSheet} {...(sheet.file ? { file: sheet.file } : {})} />;
     case "discard-state":
       return machine ? <DiscardStateSheet machine={machine} onClose={closeSheet} /> : null;
     case "rename":

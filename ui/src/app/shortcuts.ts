@@ -113,7 +113,8 @@ function plain(event: KeyboardEvent, { machine, actions }: Context): boolean {
     if (uiState().inspectorOverlay) closeInspectorOverlay();
     else {
       const route = currentRoute();
-      if (route.page === "edit") navigate({ page: "machine", machine: route.machine });
+      if (route.page === "edit" || route.page === "disks") navigate({ page: "machine", machine: route.machine });
+      else if (route.page === "files") navigate({ page: "disks", machine: route.machine });
     }
     return true;
   }

@@ -13,6 +13,11 @@ export type SheetState =
   | { kind: "compare"; machine: string; from?: string }
   | { kind: "clone"; machine: string; snapshot?: string }
   | { kind: "together"; machines?: string[]; tag?: string }
+  | { kind: "add-disk"; machine: string }
+  | { kind: "grow-disk" | "move-disk"; machine: string; disk: string }
+  | { kind: "export"; machine: string; disk?: string; snapshot?: string }
+  | { kind: "backup"; machine: string }
+  | { kind: "restore-backup"; file?: string }
   | { kind: "discard-state"; machine: string }
   | { kind: "rename"; machine: string }
   | { kind: "tags"; machine: string }

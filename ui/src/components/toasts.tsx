@@ -63,9 +63,9 @@ export function dismissToast(id: number, undone = false): void {
   else found.onGone?.();
 }
 
-/** Presses Undo of the newest toast that has one; false when there is none. */
+/** Presses Undo of the newest toast that has one (no other action is an Undo); false when there is none. */
 export function undoLatest(): boolean {
-  const found = [...toasts].reverse().find((one) => one.onUndo);
+  const found = [...toasts].reverse().find((one) => one.onUndo && !one.actionLabel);
   if (!found) return false;
   dismissToast(found.id, true);
   return true;

@@ -1,6 +1,21 @@
 /** The typed client: one function a route, errors as `ApiError`. Knows the platform, not React. */
 import type { Method, Platform } from "../platform/types";
 import type {
+  BackupInfo,
+  BackupRequest,
+  BackupRestoreStarted,
+  CopyOutRequest,
+  DiskAddRequest,
+  DiskChanged,
+  DiskChangeRequest,
+  DiskDetails,
+  DiskRemoved,
+  ExportPlan,
+  ExportRequest,
+  Listing,
+  RestoreBackupRequest,
+} from "./disk-types";
+import type {
   ActivityEntry,
   CloneRequest,
   CloneStarted,
@@ -119,6 +134,7 @@ export function createClient(platform: Platform) {
   const get = <T>(path: string) => call<T>("GET", path);
   const post = <T>(path: string, body: unknown = {}) => call<T>("POST", path, body);
   const machine = (id: string) => `/machines/${enc(id)}`;
+  const disk = (id: string, one: string) => `${machine(id)}/disks/${enc(one)}`;
   const snapshot = (id: string, snap: string) => `${machine(id)}/snapshots/${enc(snap)}`;
 
   return {
@@ -178,6 +194,30 @@ export function createClient(platform: Platform) {
     compare: (id: string, snap: string, other: string | null) =>
       get<Comparison>(`${snapshot(id, snap)}/compare${query({ with: other ?? "now" })}`),
     snapshotPicture: (id: string, snap: string) => platform.picture(`/v1${snapshot(id, snap)}/screenshot`),
+
+    disks: (id: string) => get<{ disks: DiskDetails[] }>(`${machine(id)}/disks`).then((r) => r.disks),
+    addDisk: (id: string, request: DiskAddRequest) => post<DiskChanged>(`${machine(id)}/disks`, request),
+    changeDisk: (id: string, one: string, change: DiskChangeRequest) =>
+      call<DiskDetails>("PATCH", disk(id, one), change),
+    /** Into the machine's bin. */
+    removeDisk: (id: string, one: string) => call<DiskRemoved>("DELETE", disk(id, one)),
+    /** Out of the bin. */
+    restoreDisk: (id: string, one: string) => post<DiskDetails>(`${disk(id, one)}/restore`),
+    detachDisk: (id: string, one: string) => post<DiskDetails>(`${disk(id, one)}/detach`),
+    /** To the machine itself, or to another one. */
+    attachDisk: (id: string, one: string, to?: string) =>
+      post<DiskChanged>(`${disk(id, one)}/attach`, to === undefined ? {} : { to }),
+    resizeDisk: (id: string, one: string, size: number) => post<DiskChanged>(`${disk(id, one)}/resize`, { size }),
+    compactDisk: (id: string, one: string) => post<Job>(`${disk(id, one)}/compact`),
+    checkDisk: (id: string, one: string, repair = false) => post<Job>(`${disk(id, one)}/check`, { repair }),
+    files: (id: string, one: string, path: string, options: { snapshot?: string; after?: string; limit?: number } = {}) =>
+      get<Listing>(`${disk(id, one)}/files${query({ path, ...options })}`),
+    copyOut: (id: string, one: string, request: CopyOutRequest) => post<Job>(`${disk(id, one)}/copy-out`, request),
+    export: (id: string, request: ExportRequest) => post<Job>(`${machine(id)}/export`, request),
+    exportPlan: (id: string, request: ExportRequest) => post<ExportPlan>(`${machine(id)}/export?dry_run=true`, request),
+    backup: (id: string, request: BackupRequest) => post<Job>(`${machine(id)}/backup`, request),
+    restoreBackup: (request: RestoreBackupRequest) => post<BackupRestoreStarted>("/restore-backup", request),
+    backupInfo: (file: string) => post<BackupInfo>("/restore-backup?dry_run=true", { file }),
 
     trash: () => get<{ entries: TrashEntry[] }>("/trash").then((r) => r.entries),
     putBack: (id: string) => post<Machine>(`/trash/${enc(id)}/restore`),

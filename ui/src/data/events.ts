@@ -18,14 +18,15 @@ export function backoff(attempt: number, random: () => number = Math.random): nu
 }
 
 /** Keys whose content events keep true: read again after a gap. */
-const LIVE_ROOTS = new Set(["machines", "snapshots", "jobs", "templates", "doctor", "config", "activity", "trash", "space"]);
+const LIVE_ROOTS = new Set(["machines", "snapshots", "disks", "jobs", "templates", "doctor", "config", "activity", "trash", "space"]);
 
 function invalidateLive(queries: QueryClient): void {
   void queries.invalidateQueries({ predicate: (query) => LIVE_ROOTS.has(String(query.queryKey[0])) });
 }
 
 function invalidate(queries: QueryClient, stale: Stale): void {
-  const key = stale.what === "snapshots" ? keys.snapshots(stale.machine) : keys[stale.what];
+  const key =
+    stale.what === "snapshots" || stale.what === "disks" ? keys[stale.what](stale.machine) : keys[stale.what];
   void queries.invalidateQueries({ queryKey: key });
 }
 

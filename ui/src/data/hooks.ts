@@ -1,7 +1,8 @@
 /** Reads. Every hook returns a TanStack query; events keep them true, so nothing polls but `useStats`. */
-import { useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useMemo } from "react";
-import type { ApiError } from "./client";
+import { type ApiError } from "./client";
+import type { BackupInfo, DiskDetails, ExportPlan, ExportRequest, Listing } from "./disk-types";
 import { keys } from "./keys";
 import { useClient } from "./provider";
 import type {
@@ -12,6 +13,7 @@ import type {
   Comparison,
   Config,
   DoctorReport,
+  ImportPlan,
   Job,
   Logs,
   Machine,
@@ -51,6 +53,67 @@ export const useSnapshots = (machine: string | null | undefined): Read<SnapshotL
     queryKey: keys.snapshots(machine ?? ""),
     queryFn: () => client.snapshots(machine ?? ""),
     enabled: Boolean(machine),
+  });
+};
+
+/** The disks of a machine, with where their bytes are: attached ones, detached ones, those in the bin. */
+export const useDisks = (machine: string): Read<DiskDetails[]> => {
+  const client = useClient();
+  return useQuery({ queryKey: keys.disks(machine), queryFn: () => client.disks(machine), staleTime: 0 });
+};
+
+/** A folder of a disk, page by page; of a snapshot, or of the present (null). */
+export const useFiles = (machine: string, disk: string, snapshot: string | null, path: string) => {
+  const client = useClient();
+  return useInfiniteQuery<Listing, ApiError, Listing[], readonly unknown[], string | null>({
+    queryKey: keys.files(machine, disk, snapshot, path),
+    queryFn: ({ pageParam }) =>
+      client.files(machine, disk, path, {
+        ...(snapshot === null ? {} : { snapshot }),
+        ...(pageParam === null ? {} : { after: pageParam }),
+      }),
+    initialPageParam: null,
+    getNextPageParam: (last) => (last.more ? (last.entries.at(-1)?.name ?? null) : null),
+    select: ({ pages }) => pages,
+    staleTime: 0,
+    // A listing is a process of its own: what fails is asked for again by the user.
+    retry: false,
+  });
+};
+
+/** What a file is and what importing it would do; nothing is asked without a path. */
+export const useImportPlan = (path: string | null): Read<ImportPlan> => {
+  const client = useClient();
+  return useQuery({
+    queryKey: ["import-plan", path],
+    queryFn: () => client.importPlan(path ?? ""),
+    enabled: path !== null,
+    staleTime: 0,
+    gcTime: 0,
+  });
+};
+
+/** What an export would write; nothing is asked without a request. */
+export const useExportPlan = (machine: string, request: ExportRequest | null): Read<ExportPlan> => {
+  const client = useClient();
+  return useQuery({
+    queryKey: ["export", machine, request],
+    queryFn: () => client.exportPlan(machine, request ?? { to: "" }),
+    enabled: request !== null,
+    staleTime: 0,
+    gcTime: 0,
+  });
+};
+
+/** What a backup holds; nothing is asked without a path. */
+export const useBackupInfo = (file: string | null): Read<BackupInfo> => {
+  const client = useClient();
+  return useQuery({
+    queryKey: ["backup", file],
+    queryFn: () => client.backupInfo(file ?? ""),
+    enabled: file !== null,
+    staleTime: 0,
+    gcTime: 0,
   });
 };
 

@@ -4,6 +4,9 @@ export const keys = {
   machines: ["machines"] as const,
   snapshots: (machine: string) => ["snapshots", machine] as const,
   allSnapshots: ["snapshots"] as const,
+  disks: (machine: string) => ["disks", machine] as const,
+  files: (machine: string, disk: string, snapshot: string | null, path: string) =>
+    ["files", machine, disk, snapshot, path] as const,
   jobs: ["jobs"] as const,
   templates: ["templates"] as const,
   doctor: ["doctor"] as const,

@@ -1,6 +1,18 @@
 /** Writes. Answers go straight into the cache; events bring the rest (and what other clients do). */
 import { useMutation, type UseMutationResult, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { type ApiError, type Client, toApiError } from "./client";
+import type {
+  BackupRequest,
+  BackupRestoreStarted,
+  CopyOutRequest,
+  DiskAddRequest,
+  DiskChanged,
+  DiskChangeRequest,
+  DiskDetails,
+  DiskRemoved,
+  ExportRequest,
+  RestoreBackupRequest,
+} from "./disk-types";
 import { keys } from "./keys";
 import { useClient } from "./provider";
 import { upsert, upsertJob } from "./reducer";
@@ -182,6 +194,65 @@ export const useRestoreSnapshot = (): Write<
     (queries, result, variables) => {
       putMachine(queries, result.machine);
       snapshotsStale(queries, result, variables);
+    },
+  );
+
+/** The disks of the machine are read again: what changed one may have moved others. */
+function disksStale(queries: QueryClient, _result: unknown, { id }: { id: string }): void {
+  void queries.invalidateQueries({ queryKey: keys.disks(id) });
+  spaceStale(queries);
+}
+
+/** A change that may have begun a job. */
+function diskChanged(queries: QueryClient, result: { job: Job | null }, variables: { id: string }): void {
+  if (result.job) putJob(queries, result.job);
+  disksStale(queries, result, variables);
+}
+
+type OfDisk<More = object> = { id: string; disk: string } & More;
+
+export const useAddDisk = (): Write<DiskChanged, { id: string } & DiskAddRequest> =>
+  useWrite((client, { id, ...request }) => client.addDisk(id, request), diskChanged);
+
+export const useChangeDisk = (): Write<DiskDetails, OfDisk<{ change: DiskChangeRequest }>> =>
+  useWrite((client, { id, disk, change }) => client.changeDisk(id, disk, change), disksStale);
+
+export const useRemoveDisk = (): Write<DiskRemoved, OfDisk> =>
+  useWrite((client, { id, disk }) => client.removeDisk(id, disk), disksStale);
+
+export const useRestoreDisk = (): Write<DiskDetails, OfDisk> =>
+  useWrite((client, { id, disk }) => client.restoreDisk(id, disk), disksStale);
+
+export const useDetachDisk = (): Write<DiskDetails, OfDisk> =>
+  useWrite((client, { id, disk }) => client.detachDisk(id, disk), disksStale);
+
+export const useAttachDisk = (): Write<DiskChanged, OfDisk<{ to?: string }>> =>
+  useWrite((client, { id, disk, to }) => client.attachDisk(id, disk, to), diskChanged);
+
+export const useResizeDisk = (): Write<DiskChanged, OfDisk<{ size: number }>> =>
+  useWrite((client, { id, disk, size }) => client.resizeDisk(id, disk, size), diskChanged);
+
+export const useCompactDisk = (): Write<Job, OfDisk> =>
+  useWrite((client, { id, disk }) => client.compactDisk(id, disk), putJob);
+
+export const useCheckDisk = (): Write<Job, OfDisk<{ repair?: boolean }>> =>
+  useWrite((client, { id, disk, repair }) => client.checkDisk(id, disk, repair), putJob);
+
+export const useCopyOut = (): Write<Job, OfDisk<{ request: CopyOutRequest }>> =>
+  useWrite((client, { id, disk, request }) => client.copyOut(id, disk, request), putJob);
+
+export const useExportMachine = (): Write<Job, { id: string; request: ExportRequest }> =>
+  useWrite((client, { id, request }) => client.export(id, request), putJob);
+
+export const useBackup = (): Write<Job, { id: string; request: BackupRequest }> =>
+  useWrite((client, { id, request }) => client.backup(id, request), putJob);
+
+export const useRestoreBackup = (): Write<BackupRestoreStarted, RestoreBackupRequest> =>
+  useWrite(
+    (client, request) => client.restoreBackup(request),
+    (queries, { job, machine }) => {
+      putJob(queries, job);
+      putMachine(queries, machine);
     },
   );
 

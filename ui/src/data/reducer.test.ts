@@ -41,7 +41,7 @@ describe("reduceEvent", () => {
       { machines: [machine("a")] },
       event({ kind: "snapshot.taken", machine: "a", machine_now: machine("a") }),
     );
-    expect(stale).toEqual([{ what: "snapshots", machine: "a" }, { what: "space" }]);
+    expect(stale).toEqual([{ what: "disks", machine: "a" }, { what: "snapshots", machine: "a" }, { what: "space" }]);
   });
 
   it("reads history and cache marks again once, when a job ends", () => {

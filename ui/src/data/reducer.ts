@@ -11,7 +11,7 @@ export interface Cached {
 /** What has to be read again, because the event does not carry it. */
 export type Stale =
   | { what: "machines" | "trash" | "config" | "doctor" | "activity" | "jobs" | "templates" | "space" }
-  | { what: "snapshots"; machine: string };
+  | { what: "snapshots" | "disks"; machine: string };
 
 export interface Reduced {
   cached: Cached;
@@ -73,8 +73,11 @@ export function reduceEvent(before: Cached, event: ServiceEvent): Reduced {
       if (event.job.machine && SNAPSHOT_JOBS.has(event.job.kind)) {
         stale.push({ what: "snapshots", machine: event.job.machine });
       }
+      if (event.job.machine) stale.push({ what: "disks", machine: event.job.machine });
     }
   }
+  // Which disks there are, and what of them is in snapshots.
+  if (event.machine && /^(machine|snapshot|disk)\.(?!removed)/.test(event.kind)) stale.push({ what: "disks", machine: event.machine });
   if (event.kind.startsWith("snapshot.") && event.machine) {
     stale.push({ what: "snapshots", machine: event.machine });
     if (!event.machine_now) stale.push({ what: "machines" });

@@ -238,15 +238,34 @@ export interface components {
     } | "blank";
     /** @description A disk as the API shows it. */
     Disk: {
+      /** @description Controller. */
+      bus?: components["schemas"]["DiskBus"];
+      /** @description Cache mode. */
+      cache?: components["schemas"]["DiskCache"];
       /**
        * Format: int64
        * @description Bytes the guest sees.
        */
       capacity: number;
+      /** @description Space that the guest gives up is given back to this computer. */
+      discard?: boolean;
       /** @description `qcow2`. */
       format: string;
       /** @description Id. */
       id: components["schemas"]["DiskId"];
+      /** @description A thread of its own moves its bytes. */
+      iothread?: boolean;
+      /** @description The user's words for it. */
+      label?: string | null;
+      /** @description The user's own file at the bottom of its chain. */
+      linked?: string | null;
+      /** @description That file is not there any more. */
+      linked_missing?: boolean;
+      /**
+       * Format: int32
+       * @description Place among the machine's disks, from 1.
+       */
+      number?: number;
       /** @description Absolute path of the active image. */
       path: string;
       /** @description The guest may not write. */
@@ -257,6 +276,16 @@ export interface components {
        */
       used: number;
     };
+    /**
+     * @description What the guest's controller for a disk is.
+     * @enum {string}
+     */
+    DiskBus: "virtio" | "scsi" | "nvme" | "sata" | "usb";
+    /**
+     * @description What happens between the guest's write and this computer's disk (`cache.*` of QEMU's block layer).
+     * @enum {string}
+     */
+    DiskCache: "writeback" | "none" | "writethrough" | "unsafe";
     /** @description A disk that differs. */
     DiskDifference: {
       /** @description Disk. */
@@ -603,6 +632,8 @@ export interface components {
        * @description Bytes a second over the last seconds.
        */
       rate?: number | null;
+      /** @description What it found or made, once it is done; the keys depend on its kind. */
+      result?: Record<string, unknown> | null;
       /**
        * Format: double
        * @description Seconds left, once there are 2 s of data.
@@ -621,7 +652,7 @@ export interface components {
      * @description What a job does.
      * @enum {string}
      */
-    JobKind: "create" | "import" | "snapshot-take" | "snapshot-restore" | "snapshot-delete" | "library-check" | "clone" | "tidy";
+    JobKind: "create" | "import" | "snapshot-take" | "snapshot-restore" | "snapshot-delete" | "library-check" | "clone" | "tidy" | "disk-add" | "disk-move" | "disk-compact" | "disk-check" | "copy-out" | "convert" | "export" | "backup" | "restore-backup";
     /** @description A job that was started, and the machine it makes. */
     JobStarted: {
       /** @description The job. */

@@ -2,14 +2,17 @@
 import { IntlMessageFormat } from "intl-messageformat";
 import { createElement, Fragment, type ReactNode } from "react";
 import activity from "./en/activity.json";
+import carry from "./en/carry.json";
 import clone from "./en/clone.json";
 import common from "./en/common.json";
 import compare from "./en/compare.json";
 import creating from "./en/creating.json";
 import data from "./en/data.json";
+import disks from "./en/disks.json";
 import display from "./en/display.json";
 import doctor from "./en/doctor.json";
 import edit from "./en/edit.json";
+import files from "./en/files.json";
 import importing from "./en/import.json";
 import machine from "./en/machine.json";
 import newvm from "./en/newvm.json";
@@ -44,6 +47,9 @@ export const en = {
   ...compare,
   ...space,
   ...together,
+  ...disks,
+  ...files,
+  ...carry,
 };
 
 export type MessageKey = keyof typeof en;

@@ -83,6 +83,9 @@ export function createTauriPlatform(): Platform {
     onFilesDropped: (handler) => onShellEvent<FileDrop>("files-dropped", handler),
     onShowMachine: (handler) => onShellEvent<string>("show-machine", handler),
     pickFiles: (options) => invoke<string[]>("pick_file", { options }),
+    pickFolder: (title) => invoke<string | null>("pick_folder", { title }),
+    pickSavePath: (options) =>
+      invoke<string | null>("pick_save_path", { options: { folder: null, ...options } }),
     async saveFile(suggestedName, data) {
       const base64 = base64Of(await data.arrayBuffer());
       return invoke<string | null>("save_file", { suggestedName, data: base64 });

@@ -37,6 +37,14 @@ export interface PickOptions {
   extensionsName?: string;
 }
 
+export interface SaveOptions {
+  title: string;
+  /** Proposed file name, with its ending. */
+  name: string;
+  /** Absolute folder to begin in. */
+  folder?: string | null;
+}
+
 export interface Platform {
   readonly kind: "tauri" | "web" | "mock";
   /** `path` starts with `/v1/`. Rejects only when the service can't be reached. */
@@ -48,6 +56,10 @@ export interface Platform {
   onFilesDropped(handler: (drop: FileDrop) => void): () => void;
   /** Absolute paths; empty when the user cancelled. */
   pickFiles(options: PickOptions): Promise<string[]>;
+  /** Asks for a folder: its absolute path, or null when the user cancelled or the host has no such dialog. */
+  pickFolder(title: string): Promise<string | null>;
+  /** Asks where to save, and writes nothing: as `pickFolder`. The dialog asks before a file that is there is chosen. */
+  pickSavePath(options: SaveOptions): Promise<string | null>;
   /** Asks where and writes; null when cancelled. A browser downloads it. */
   saveFile(suggestedName: string, data: Blob): Promise<string | null>;
   copyText(text: string): Promise<void>;

@@ -164,6 +164,8 @@ export function createWebPlatform(): Platform {
     openSocket: (path, handlers) => openSocket(path, token, handlers),
     onFilesDropped,
     pickFiles: (options) => pickFiles(options.multiple, options.extensions),
+    pickFolder: () => Promise.resolve(null),
+    pickSavePath: () => Promise.resolve(null),
     saveFile(name, data) {
       download(name, data);
       return Promise.resolve(name);

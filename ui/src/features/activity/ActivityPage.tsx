@@ -22,6 +22,8 @@ import "./activity.css";
 import { JobRow } from "./JobRow";
 import { addDismissed, byDay, needsOf, parseDismissed } from "./needs";
 import { NeedCard } from "./NeedCard";
+import { ResultRow } from "./ResultRow";
+import { finishedOf } from "./results";
 
 const DISMISSED = "ui.dismissed";
 const CLEARED = "ui.activity_cleared";
@@ -47,13 +49,14 @@ export function ActivityPage() {
   const running = jobs.filter((job) => !isOver(job));
   const cleared = typeof config?.[CLEARED] === "string" ? config[CLEARED] : "";
   const days = useMemo(() => byDay(activity.data ?? [], cleared, new Date()), [activity.data, cleared]);
-  const empty = activity.data && needs.length + running.length + days.length === 0;
+  const finished = useMemo(() => finishedOf(jobs, cleared), [jobs, cleared]);
+  const empty = activity.data && needs.length + running.length + finished.length + days.length === 0;
 
   return (
     <Page
       name={t("activity.title")}
       actions={
-        days.length > 0 ? (
+        days.length + finished.length > 0 ? (
           <Button
             variant="quiet"
             onPress={() => setConfig.mutate({ key: CLEARED, value: new Date().toISOString() })}
@@ -98,6 +101,18 @@ export function ActivityPage() {
               <ul className="card">
                 {running.map((job) => (
                   <JobRow key={job.id} job={job} />
+                ))}
+              </ul>
+            </section>
+          ) : null}
+          {finished.length > 0 ? (
+            <section aria-labelledby="activity-finished">
+              <h2 className="sec" id="activity-finished">
+                {t("activity.finished")}
+              </h2>
+              <ul className="card">
+                {finished.map(({ job, found }) => (
+                  <ResultRow key={job.id} job={job} found={found} />
                 ))}
               </ul>
             </section>

@@ -1,19 +1,9 @@
-import { Camera, Copy, Disc3, Download, type LucideIcon, Pause, Play, RotateCcw, Sparkles, Stethoscope, Trash2, X } from "lucide-react";
+import { Pause, Play, X } from "lucide-react";
 import { errorText, Icon, IconButton, Progress, toast } from "../../components";
-import { type ApiError, type Job, type JobKind, useCancelJob, usePauseJob, useResumeJob, useTimeLeft } from "../../data";
+import { type ApiError, type Job, useCancelJob, usePauseJob, useResumeJob, useTimeLeft } from "../../data";
 import { t } from "../../i18n";
+import { JOB_ICONS } from "./job-icons";
 import { bytesWords, joinWords, leftWords, rateWords, shareOf } from "./job-words";
-
-const ICONS: Record<JobKind, LucideIcon> = {
-  create: Download,
-  import: Disc3,
-  "snapshot-take": Camera,
-  "snapshot-restore": RotateCcw,
-  "snapshot-delete": Trash2,
-  "library-check": Stethoscope,
-  clone: Copy,
-  tidy: Sparkles,
-};
 
 /** One job that runs: how far, how long, and the ways to stop it. */
 export function JobRow({ job }: { job: Job }) {
@@ -29,7 +19,7 @@ export function JobRow({ job }: { job: Job }) {
   const state = job.state === "paused" ? t("activity.paused") : job.state === "queued" ? t("activity.queued") : null;
   return (
     <li className="li activity-job">
-      <Icon icon={ICONS[job.kind]} className="t2" />
+      <Icon icon={JOB_ICONS[job.kind]} className="t2" />
       <div className="grow">
         <div className="row">
           <span className="medium grow trunc" title={job.title}>

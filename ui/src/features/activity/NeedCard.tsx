@@ -15,10 +15,13 @@ function titleOf(need: Need): string {
   return t(key, { name: need.machine.name });
 }
 
-const MAKES_MACHINE = new Set<JobKind>(["create", "import", "clone"]);
+const MAKES_MACHINE = new Set<JobKind>(["create", "import", "clone", "restore-backup"]);
+/** They write files of the user's; what is half written is taken away. */
+const MAKES_FILES = new Set<JobKind>(["export", "backup", "convert", "copy-out"]);
 
 function safetyOf(need: Need): string {
   if (need.kind === "machine") return t(need.machine.state === "broken" ? "activity.safe.broken" : "activity.safe.stopped");
+  if (MAKES_FILES.has(need.job.kind)) return t("activity.safe.files");
   if (!MAKES_MACHINE.has(need.job.kind)) return t("activity.safe.snapshot");
   if (need.machine) return t("activity.safe.notStarted");
   return t(need.job.kind === "import" ? "activity.safe.import" : "activity.safe.none");
@@ -37,7 +40,8 @@ export function NeedCard({ need, onDismiss }: { need: Need; onDismiss: () => voi
 
   const asked = need.kind === "job" ? requestOf(need.job.id) : undefined;
   const { machine } = need;
-  const again = machine
+  // A machine is started again only where it was its making or start that failed.
+  const again = machine && !(need.kind === "job" && !MAKES_MACHINE.has(need.job.kind))
     ? () =>
         start.mutate(
           { id: machine.id },

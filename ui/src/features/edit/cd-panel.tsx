@@ -1,14 +1,15 @@
 import { FolderOpen } from "lucide-react";
 import { type SubmitEvent, useState } from "react";
 import { Button, Note, SettingRow, TextField } from "../../components";
-import { useEjectMedium, useInsertMedium } from "../../data";
+import { type Machine, useEjectMedium, useInsertMedium } from "../../data";
 import { t } from "../../i18n";
 import { platform } from "../../platform";
 import type { PanelProps } from "./edit-page";
 
+export const CdPanel = ({ edit }: PanelProps) => <CdDrive machine={edit.machine} />;
+
 /** The disc in the drive: changes at any time. */
-export function CdPanel({ edit }: PanelProps) {
-  const { machine } = edit;
+export function CdDrive({ machine }: { machine: Machine }) {
   const insert = useInsertMedium();
   const eject = useEjectMedium();
   const [path, setPath] = useState("");

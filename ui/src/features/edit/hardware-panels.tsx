@@ -1,6 +1,7 @@
-import { Copy } from "lucide-react";
+import { Copy, HardDrive } from "lucide-react";
 import { type ReactNode, useEffect, useState } from "react";
-import { IconButton, Note, Segmented, Select, SettingRow, Slider } from "../../components";
+import { navigate } from "../../app/navigation";
+import { Button, IconButton, Note, Segmented, Select, SettingRow, Slider } from "../../components";
 import { type AcceleratorReport, formatBytes, GIB, type Machine, MIB, splitBytes, useDoctor, useHostUsage } from "../../data";
 import { t } from "../../i18n";
 import { copyText } from "../machine/use-actions";
@@ -144,13 +145,23 @@ export function MemoryPanel({ edit }: PanelProps) {
 
 export function DiskPanel({ edit }: PanelProps) {
   const { disks } = edit.machine;
-  if (disks.length === 0) return <Note>{t("edit.noDisk")}</Note>;
+  const { id: machine } = edit.machine;
   return (
     <>
+      <SettingRow
+        title={t("edit.disksTitle")}
+        detail={t("edit.disksDetail")}
+        control={
+          <Button icon={HardDrive} onPress={() => navigate({ page: "disks", machine })}>
+            {t("edit.showDisks")}
+          </Button>
+        }
+      />
+      {disks.length === 0 ? <Note>{t("edit.noDisk")}</Note> : null}
       {disks.map((disk, index) => (
         <SettingRow
           key={disk.id}
-          title={t("edit.diskNumber", { number: index + 1 })}
+          title={disk.label ?? t("edit.diskNumber", { number: index + 1 })}
           detail={
             <>
               {t("edit.diskUse", { used: formatBytes(disk.used), capacity: formatBytes(disk.capacity) })}

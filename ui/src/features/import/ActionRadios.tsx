@@ -1,17 +1,24 @@
 import { RadioList } from "../../components";
 import { formatBytes, type FileAction } from "../../data";
 import { t } from "../../i18n";
+import type { Possible } from "./possible";
 
 interface Props {
   value: FileAction;
   onChange: (value: FileAction) => void;
   needs: number;
   free: number | undefined;
+  /** Why some are not offered. */
+  impossible?: Possible | null;
 }
 
 /** Copy, move or use in place. */
-export function ActionRadios({ value, onChange, needs, free }: Props) {
+export function ActionRadios({ value, onChange, needs, free, impossible }: Props) {
   const noRoom = free !== undefined && needs > free;
+  const other = (action: FileAction, label: string, detail: string) => {
+    const why = impossible?.[action] ?? null;
+    return { value: action, label, detail: why ? t("import.action.not", { why }) : detail, impossible: why !== null };
+  };
   return (
     <RadioList
       label={t("import.action")}
@@ -26,8 +33,8 @@ export function ActionRadios({ value, onChange, needs, free }: Props) {
             : t("import.action.copyDetail", { size: formatBytes(needs) }),
           impossible: noRoom,
         },
-        { value: "move", label: t("import.action.move"), detail: t("import.action.moveDetail") },
-        { value: "link", label: t("import.action.link"), detail: t("import.action.linkDetail") },
+        other("move", t("import.action.move"), t("import.action.moveDetail")),
+        other("link", t("import.action.link"), t("import.action.linkDetail")),
       ]}
     />
   );

@@ -2,15 +2,21 @@ import { CircleAlert, CircleCheck, CircleX, TriangleAlert } from "lucide-react";
 import { useCallback, useEffect, useReducer, useRef, useState } from "react";
 import { navigate } from "../../app/navigation";
 import { Button, Icon, Ring, Sheet, TextField, Tile, toast, useRoving } from "../../components";
-import { type Arch, formatBytes, toApiError, useClient, useDoctor, useImport, useMachines } from "../../data";
+import { type Arch, formatBytes, toApiError, useClient, useDoctor, useImport, useMachines, useRestoreBackup } from "../../data";
 import { t } from "../../i18n";
 import { joinWords } from "../activity/job-words";
+import { BACKUP_ENDING, looksLikeBackup } from "../carry/formats";
 import { rememberRequest } from "../activity/requests";
 import "./import.css";
 import { ItemDetail } from "./ItemDetail";
-import { isIso, isReady, type Item, problemOf, reduceItems, startItems, toImportRequest, totals } from "./items";
+import { isBackup, isIso, isReady, type Item, problemOf, reduceItems, startItems, toImportRequest, totals } from "./items";
+import { isBundle } from "./possible";
 
-const EXTENSIONS = ["iso", "qcow2", "img", "raw"];
+const EXTENSIONS = [
+  ...["iso", "qcow2", "img", "raw", "vmdk", "vdi", "vhd", "vhdx", "ova", "ovf", "utm", "vbox", "vmx", "conf", "xml"],
+  ...["gz", "xz", "zst", "bz2", "zip"],
+  BACKUP_ENDING,
+];
 
 interface Props {
   paths: string[];
@@ -23,6 +29,7 @@ export function ImportSheet({ paths, onClose }: Props) {
   const { data: machines = [] } = useMachines();
   const free = useDoctor().data?.host.disk_free;
   const importing = useImport();
+  const restoring = useRestoreBackup();
   const [items, dispatch] = useReducer(reduceItems, paths, startItems);
   const [selected, setSelected] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -34,9 +41,14 @@ export function ImportSheet({ paths, onClose }: Props) {
 
   const plan = useCallback(
     async (path: string, arch?: Arch) => {
+      const asBackup = async () =>
+        dispatch({ type: "backup", path, info: await client.backupInfo(path), machines: known.current });
       try {
-        const found = await client.importPlan(path, arch);
-        dispatch({ type: "planned", path, plan: found, machines: known.current });
+        if (looksLikeBackup(path)) await asBackup();
+        else {
+          const found = await client.importPlan(path, arch);
+          dispatch({ type: "planned", path, plan: found, machines: known.current });
+        }
       } catch (error) {
         dispatch({ type: "refused", path, error: toApiError(error).info });
       }
@@ -63,7 +75,7 @@ export function ImportSheet({ paths, onClose }: Props) {
     if (more.length > 0) dispatch({ type: "add", paths: more });
   };
 
-  const ready = items.filter(isReady);
+  const ready = items.filter((item) => isReady(item) || isBackup(item));
   const problems = new Map(ready.map((item) => [item.path, problemOf(item, items, busy ? [] : machines)]));
   const good = ready.filter((item) => problems.get(item.path) === null);
   const current = items.find((item) => item.path === selected) ?? items[0];
@@ -76,10 +88,14 @@ export function ImportSheet({ paths, onClose }: Props) {
     let started = 0;
     let machine = "";
     for (const item of good) {
-      const request = toImportRequest(item);
       try {
-        const answer = await importing.mutateAsync(request);
-        rememberRequest(answer.job.id, { kind: "import", request });
+        let answer;
+        if (isBackup(item)) answer = await restoring.mutateAsync({ file: item.path, name: item.name.trim() });
+        else {
+          const request = toImportRequest(item);
+          answer = await importing.mutateAsync(request);
+          rememberRequest(answer.job.id, { kind: "import", request });
+        }
         started += 1;
         machine = answer.machine.id;
         if (good.length > 1) dispatch({ type: "remove", path: item.path });
@@ -98,6 +114,7 @@ export function ImportSheet({ paths, onClose }: Props) {
     }
   };
 
+  const onlyBackups = ready.length > 0 && ready.every(isBackup);
   const title = items.length > 0 ? t("import.title", { count: items.length }) : t("import.titleNone");
   return (
     <Sheet
@@ -127,7 +144,7 @@ export function ImportSheet({ paths, onClose }: Props) {
             unavailable={good.length === 0 || noRoom}
             onPress={() => void run()}
           >
-            {t("import.button", { count: good.length || items.length })}
+            {t(onlyBackups ? "import.restoreButton" : "import.button", { count: good.length || items.length })}
           </Button>
         </>
       }
@@ -157,6 +174,7 @@ export function ImportSheet({ paths, onClose }: Props) {
               problem={problems.get(current.path) ?? null}
               onChoose={(choice) => dispatch({ type: "choose", path: current.path, choice })}
               onArch={(arch) => void plan(current.path, arch)}
+              onName={(name) => dispatch({ type: "name", path: current.path, name })}
               onLeaveOut={() => dispatch({ type: "remove", path: current.path })}
             />
           ) : (
@@ -220,8 +238,8 @@ function ItemList({ items, current, problems, onSelect }: ListProps) {
         >
           <Tile
             small
-            glyph={isReady(item) ? item.plan.glyph : item.file.slice(0, 2)}
-            family={(isReady(item) ? (item.plan.system ?? "") : "").split(" ")[0]?.toLowerCase() || "none"}
+            glyph={isReady(item) ? item.plan.glyph : (isBackup(item) ? item.info.name : item.file).slice(0, 2)}
+            family={(systemOf(item) ?? "").split(" ")[0]?.toLowerCase() || "none"}
           />
           <span className="grow col">
             <span className="medium trunc">{item.file}</span>
@@ -234,9 +252,14 @@ function ItemList({ items, current, problems, onSelect }: ListProps) {
   );
 }
 
+const systemOf = (item: Item): string | null =>
+  isReady(item) ? item.plan.system : isBackup(item) ? item.info.system : null;
+
 function kindOf(item: Item): string {
   if (item.state === "reading") return t("import.reading");
   if (item.state === "refused") return t("import.refused");
+  if (isBackup(item)) return t("import.kind.backup");
+  if (isBundle(item.plan)) return t("import.kind.machine", { disks: item.plan.disks.length });
   return t(isIso(item) ? "import.kind.iso" : "import.kind.disk");
 }
 
@@ -247,7 +270,7 @@ function ItemMark({ item, nameProblem }: { item: Item; nameProblem: boolean }) {
       ? ([CircleX, "danger-text", t("import.refused")] as const)
       : item.failure || nameProblem
         ? ([CircleAlert, "danger-text", t("import.nameTaken")] as const)
-        : item.plan.warnings.length > 0
+        : isReady(item) && item.plan.warnings.length > 0
           ? ([TriangleAlert, "warn-text", t("import.warned")] as const)
           : ([CircleCheck, "ok-text", t("import.ready")] as const);
   return (

@@ -1,15 +1,18 @@
-import { Check, Disc3, Minus, Pencil, Snail, TriangleAlert, Zap } from "lucide-react";
+import { Disc3, Snail, TriangleAlert, Zap } from "lucide-react";
 import type { ReactNode } from "react";
 import { Button, ErrorCard, Icon, Note, Ring, Select, Switch, TextField, Tile } from "../../components";
 import { formatBytes, speedOf, useClient, useDoctor, useHostUsage } from "../../data";
-import type { Arch, ImportItem } from "../../data";
+import type { Arch } from "../../data";
 import { t } from "../../i18n";
 import { limitsOf, type NameProblem } from "../newvm/draft";
 import { archName } from "../newvm/gallery";
 import { timesText } from "../newvm/GalleryStep";
 import { Sizes } from "../newvm/Sizes";
 import { ActionRadios } from "./ActionRadios";
-import { type Choice, isIso, type Item, type ReadyItem } from "./items";
+import { BackupFacts } from "../carry/BackupFacts";
+import { type BackupItem, type Choice, isBackup, isIso, type Item, type ReadyItem } from "./items";
+import { Fates, Hardware } from "./PlanParts";
+import { isBundle, possibleActions } from "./possible";
 
 const ARCHES: Arch[] = ["x86_64", "aarch64", "riscv64", "i386", "arm", "ppc64", "s390x"];
 
@@ -18,11 +21,13 @@ interface Props {
   problem: NameProblem | null;
   onChoose: (choice: Partial<Choice>) => void;
   onArch: (arch: Arch) => void;
+  /** Of a backup. */
+  onName: (name: string) => void;
   onLeaveOut: () => void;
 }
 
 /** One file: what it is, what becomes of it, and the machine it makes. */
-export function ItemDetail({ item, problem, onChoose, onArch, onLeaveOut }: Props) {
+export function ItemDetail({ item, problem, onChoose, onArch, onName, onLeaveOut }: Props) {
   const { platform } = useClient();
   if (item.state === "reading") {
     return (
@@ -48,10 +53,11 @@ export function ItemDetail({ item, problem, onChoose, onArch, onLeaveOut }: Prop
       />
     );
   }
+  if (isBackup(item)) return <Backup item={item} problem={problem} onName={onName} leaveOut={leaveOut} />;
   return <Ready item={item} problem={problem} onChoose={onChoose} onArch={onArch} leaveOut={leaveOut} />;
 }
 
-interface ReadyProps extends Omit<Props, "item" | "onLeaveOut"> {
+interface ReadyProps extends Omit<Props, "item" | "onName" | "onLeaveOut"> {
   item: ReadyItem;
   leaveOut: ReactNode;
 }
@@ -60,6 +66,7 @@ function Ready({ item, problem, onChoose, onArch, leaveOut }: ReadyProps) {
   const { platform } = useClient();
   const { plan, choice } = item;
   const iso = isIso(item);
+  const possible = possibleActions(plan);
   const usage = useHostUsage();
   const host = useDoctor().data?.host;
   const free = usage.data?.host.disk_free ?? host?.disk_free;
@@ -68,11 +75,17 @@ function Ready({ item, problem, onChoose, onArch, leaveOut }: ReadyProps) {
       <div className="row import-head">
         <Tile glyph={plan.glyph} family={(plan.system ?? "").split(" ")[0]?.toLowerCase() || "none"} />
         <div className="grow">
-          <h3 className="h1 import-wrap">{plan.system ?? item.file}</h3>
+          <h3 className="h1 import-wrap">{isBundle(plan) ? plan.name : (plan.system ?? item.file)}</h3>
           <div className="t2">
             {iso
               ? t("import.head.iso", { description: t("import.kind.iso"), size: formatBytes(plan.size) })
-              : t("import.head.disk", { size: formatBytes(plan.size), disk: formatBytes(plan.disk) })}
+              : isBundle(plan)
+                ? t("import.head.machine", {
+                    description: plan.description,
+                    size: formatBytes(plan.size),
+                    disks: plan.disks.length,
+                  })
+                : t("import.head.disk", { size: formatBytes(plan.size), disk: formatBytes(plan.disk) })}
           </div>
         </div>
         <SpeedPill arch={choice.arch} />
@@ -112,22 +125,14 @@ function Ready({ item, problem, onChoose, onArch, leaveOut }: ReadyProps) {
                 onChange={(firmware) => onChoose({ firmware })}
               />
             </Fact>
-            {plan.partitions.length > 0 ? (
+            {plan.disks.length < 2 && plan.partitions.length > 0 ? (
               <Fact term={t("import.partitions")}>{plan.partitions.join(", ")}</Fact>
             ) : null}
           </dl>
         </section>
-        {plan.items.length > 0 ? (
-          <section>
-            <h4 className="sec">{t("import.kept")}</h4>
-            <ul className="import-fates">
-              {plan.items.map((line) => (
-                <FateRow key={line.what} line={line} />
-              ))}
-            </ul>
-          </section>
-        ) : null}
       </div>
+      <Fates plan={plan} />
+      <Hardware plan={plan} />
       {plan.warnings.map((warning) => (
         <Note tone="warn" key={warning}>
           {warning}
@@ -135,20 +140,63 @@ function Ready({ item, problem, onChoose, onArch, leaveOut }: ReadyProps) {
       ))}
       {iso ? (
         <Note icon={Disc3}>
-          <span className="t2">{t("import.isoNote")}</span>
+          <span className="t2">{t(plan.inside === "iso" ? "import.isoPackedNote" : "import.isoNote")}</span>
         </Note>
       ) : (
         <div>
           <div className="sec import-title">{t("import.action")}</div>
           <ActionRadios
-            value={choice.action}
+            value={possible[choice.action] === null ? choice.action : "copy"}
             onChange={(action) => onChoose({ action })}
             needs={plan.needs}
             free={free}
+            impossible={possible}
           />
         </div>
       )}
       <MachineForm item={item} problem={problem} onChoose={onChoose} />
+    </div>
+  );
+}
+
+interface BackupProps {
+  item: BackupItem;
+  problem: NameProblem | null;
+  onName: (name: string) => void;
+  leaveOut: ReactNode;
+}
+
+/** A machine that Nestbox wrote itself: restored as it was. */
+function Backup({ item, problem, onName, leaveOut }: BackupProps) {
+  const { platform } = useClient();
+  const { info } = item;
+  return (
+    <div className="import-detail">
+      <div className="row import-head">
+        <Tile glyph={info.name.slice(0, 2)} family={(info.system ?? "").split(" ")[0]?.toLowerCase() || "none"} />
+        <div className="grow">
+          <h3 className="h1 import-wrap">{info.name}</h3>
+          <div className="t2">{t("import.kind.backup")}</div>
+        </div>
+        {leaveOut}
+      </div>
+      {item.failure ? (
+        <ErrorCard
+          title={t("import.failedTitle", { file: item.file })}
+          safety={t("import.failedSafe")}
+          error={item.failure}
+          onCopy={(text) => void platform.copyText(text)}
+        />
+      ) : null}
+      <p className="t2">{t("import.backupLead")}</p>
+      <BackupFacts info={info} />
+      <TextField
+        label={t("newvm.name")}
+        value={item.name}
+        onChange={onName}
+        maxLength={240}
+        error={problem ? t(`newvm.name.${problem}`) : undefined}
+      />
     </div>
   );
 }
@@ -187,26 +235,6 @@ function Fact({ term, children }: { term: string; children: ReactNode }) {
       <dt className="t3">{term}</dt>
       <dd className="medium import-wrap">{children}</dd>
     </div>
-  );
-}
-
-const FATES = {
-  kept: { icon: Check, className: "ok-text" },
-  changed: { icon: Pencil, className: "t2" },
-  dropped: { icon: Minus, className: "t2" },
-};
-
-function FateRow({ line }: { line: ImportItem }) {
-  const fate = FATES[line.fate];
-  return (
-    <li className={line.fate === "dropped" ? "row t2" : "row"}>
-      <Icon icon={fate.icon} size={14} className={fate.className} />
-      <span className="import-wrap">
-        <span className="vh">{t(`import.fate.${line.fate}`)}: </span>
-        {line.what}
-        {line.why ? <span className="t3 t12 import-why">{line.why}</span> : null}
-      </span>
-    </li>
   );
 }
 

@@ -1,7 +1,9 @@
 /** The files of one import and what the user chose for each. Pure. */
 import { GIB } from "../../data/format";
+import type { BackupInfo } from "../../data/disk-types";
 import type { Arch, ErrorInfo, FileAction, Firmware, ImportPlan, ImportRequest, Machine } from "../../data/types";
 import { freeName, nameProblem } from "../newvm/draft";
+import { possibleActions } from "./possible";
 
 export interface Choice {
   name: string;
@@ -19,24 +21,35 @@ export interface Choice {
 export type Item = { path: string; file: string } & (
   | { state: "reading" }
   | { state: "refused"; error: ErrorInfo }
+  | { state: "backup"; info: BackupInfo; name: string; failure: ErrorInfo | null }
   | { state: "ready"; plan: ImportPlan; choice: Choice; failure: ErrorInfo | null }
 );
 
 export type ReadyItem = Extract<Item, { state: "ready" }>;
+
+export type BackupItem = Extract<Item, { state: "backup" }>;
 
 export type Action =
   | { type: "add"; paths: string[] }
   | { type: "remove"; path: string }
   | { type: "planned"; plan: ImportPlan; path: string; machines: Machine[] }
   | { type: "refused"; path: string; error: ErrorInfo }
+  | { type: "backup"; path: string; info: BackupInfo; machines: Machine[] }
+  | { type: "name"; path: string; name: string }
   | { type: "choose"; path: string; choice: Partial<Choice> }
   | { type: "failed"; path: string; error: ErrorInfo };
 
 export const fileName = (path: string): string => path.split(/[\\/]/).filter(Boolean).pop() ?? path;
 
 export const isReady = (item: Item): item is ReadyItem => item.state === "ready";
+/** A whole machine that Nestbox wrote itself. */
+export const isBackup = (item: Item): item is BackupItem => item.state === "backup";
 /** Also one that is compressed. */
 export const isIso = (item: ReadyItem): boolean => (item.plan.inside ?? item.plan.recognised) === "iso";
+
+/** Names that the items give their machines. */
+const namesOf = (items: Item[]): { name: string }[] =>
+  items.flatMap((item) => (isReady(item) ? [item.choice] : isBackup(item) ? [{ name: item.name }] : []));
 
 const newItem = (path: string): Item => ({ path, file: fileName(path), state: "reading" });
 
@@ -78,11 +91,24 @@ export function reduceItems(items: Item[], action: Action): Item[] {
     case "remove":
       return items.filter((item) => item.path !== action.path);
     case "planned": {
-      const others = items.filter((item) => item.path !== action.path).flatMap((item) => (isReady(item) ? [item.choice] : []));
+      const others = namesOf(items.filter((item) => item.path !== action.path));
       return items.map((item) =>
         item.path === action.path ? planned(item, action.plan, [...action.machines, ...others]) : item,
       );
     }
+    case "backup": {
+      const others = namesOf(items.filter((item) => item.path !== action.path));
+      const name = freeName(action.info.name, [...action.machines, ...others]);
+      return items.map((item) =>
+        item.path === action.path
+          ? { path: item.path, file: item.file, state: "backup", info: action.info, name, failure: null }
+          : item,
+      );
+    }
+    case "name":
+      return items.map((item) =>
+        item.path === action.path && isBackup(item) ? { ...item, name: action.name, failure: null } : item,
+      );
     case "refused":
       return items.map((item) =>
         item.path === action.path ? { path: item.path, file: item.file, state: "refused", error: action.error } : item,
@@ -95,28 +121,33 @@ export function reduceItems(items: Item[], action: Action): Item[] {
       );
     case "failed":
       return items.map((item) =>
-        item.path === action.path && isReady(item) ? { ...item, failure: action.error } : item,
+        item.path === action.path && (isReady(item) || isBackup(item)) ? { ...item, failure: action.error } : item,
       );
   }
 }
 
 /** Why an item's name can't be used: by the service's rules, or because another item has it. */
-export function problemOf(item: ReadyItem, items: Item[], machines: Pick<Machine, "name">[]) {
-  const others = items.flatMap((other) => (isReady(other) && other.path !== item.path ? [other.choice] : []));
-  return nameProblem(item.choice.name, [...machines, ...others]);
+export function problemOf(item: ReadyItem | BackupItem, items: Item[], machines: Pick<Machine, "name">[]) {
+  const others = namesOf(items.filter((other) => other.path !== item.path));
+  return nameProblem(isBackup(item) ? item.name : item.choice.name, [...machines, ...others]);
 }
 
 /** Bytes that copying everything takes, and how many originals would leave their folders. */
-export function totals(items: ReadyItem[]): { copy: number; moved: number } {
-  const disks = items.filter((item) => !isIso(item));
+export function totals(items: (ReadyItem | BackupItem)[]): { copy: number; moved: number } {
+  const disks = items.filter(isReady).filter((item) => !isIso(item));
+  const restored = items.filter(isBackup).reduce((sum, item) => sum + item.info.bytes, 0);
   return {
-    copy: disks.filter((item) => item.choice.action === "copy").reduce((sum, item) => sum + item.plan.needs, 0),
+    copy: disks
+      .filter((item) => item.choice.action === "copy")
+      .reduce((sum, item) => sum + item.plan.needs, restored),
     moved: disks.filter((item) => item.choice.action === "move").length,
   };
 }
 
 export function toImportRequest(item: ReadyItem): ImportRequest {
   const { choice } = item;
+  // Another architecture may have made another plan.
+  const action = possibleActions(item.plan)[choice.action] === null ? choice.action : "copy";
   return {
     path: item.plan.path,
     name: choice.name.trim(),
@@ -125,7 +156,7 @@ export function toImportRequest(item: ReadyItem): ImportRequest {
     cpus: choice.cpus,
     memory: Math.round(choice.memory * GIB),
     // Only an installer gets a new disk; an image's own capacity is not rounded.
-    ...(isIso(item) ? { disk: Math.round(choice.disk * GIB) } : { action: choice.action }),
+    ...(isIso(item) ? { disk: Math.round(choice.disk * GIB) } : { action }),
     start: choice.start,
   };
 }

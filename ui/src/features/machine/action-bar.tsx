@@ -1,10 +1,13 @@
 import {
+  Archive,
   ChevronDown,
   Code,
   Copy,
   Eraser,
   Ellipsis,
   FolderOpen,
+  HardDrive,
+  PackageOpen,
   Pause,
   Pencil,
   Play,
@@ -162,7 +165,26 @@ function useMoreItems(machine: Machine, actions: MachineActions): MenuEntry[] {
       icon: Copy,
       onSelect: () => openSheet({ kind: "clone", machine: machine.id }),
     },
-    { id: "command", label: t("machine.copyCommand"), icon: Code, onSelect: () => void copyCommand() },
+    {
+      id: "disks",
+      label: t("machine.disks"),
+      icon: HardDrive,
+      separated: true,
+      onSelect: () => navigate({ page: "disks", machine: machine.id }),
+    },
+    {
+      id: "export",
+      label: t("machine.export"),
+      icon: PackageOpen,
+      onSelect: () => openSheet({ kind: "export", machine: machine.id }),
+    },
+    {
+      id: "backup",
+      label: t("machine.backup"),
+      icon: Archive,
+      onSelect: () => openSheet({ kind: "backup", machine: machine.id }),
+    },
+    { id: "command", label: t("machine.copyCommand"), icon: Code, separated: true, onSelect: () => void copyCommand() },
   ];
   if (platform.kind === "tauri") {
     items.push({

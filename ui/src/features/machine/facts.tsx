@@ -1,5 +1,6 @@
 import { Copy, Snail, Zap } from "lucide-react";
 import { type ReactNode } from "react";
+import { navigate } from "../../app/navigation";
 import { Clamped, errorText, Icon, IconButton, toast } from "../../components";
 import { formatBytes, formatBytesOf, formatNumber, type Machine, speedOf, useDoctor, useSnapshots, useTidy } from "../../data";
 import { formatList, t } from "../../i18n";
@@ -138,7 +139,14 @@ export function Facts({ machine }: { machine: Machine }) {
           {t("facts.hardwareValue", { cores: machine.cpus, memory: formatBytes(machine.memory) })}
         </Fact>
         <Fact name={t("facts.disk")}>
-          {disk ? t("common.of", { value: space.done, total: space.total }) : <span className="t3">{t("facts.noDisk")}</span>}
+          {disk ? (
+            <span className="num">{t("common.of", { value: space.done, total: space.total })}</span>
+          ) : (
+            <span className="t3">{t("facts.noDisk")}</span>
+          )}
+          <button type="button" className="link" onClick={() => navigate({ page: "disks", machine: machine.id })}>
+            {t("facts.showDisks")}
+          </button>
         </Fact>
         <Fact name={t("facts.network")}>
           {nic ? (

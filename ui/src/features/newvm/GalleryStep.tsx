@@ -1,5 +1,6 @@
-import { Check, ChevronRight, Disc3, Snail, TriangleAlert, Zap } from "lucide-react";
+import { ArchiveRestore, Check, ChevronRight, Disc3, Snail, TriangleAlert, Zap } from "lucide-react";
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import { openSheet } from "../../app/ui-state";
 import { Button, Icon, Note, Ring, SearchField, Segmented, Sheet, Tile, useRoving } from "../../components";
 import { formatBytes, formatNumber, speedOf, useClient, useDoctor, useTemplates } from "../../data";
 import type { DoctorReport } from "../../data";
@@ -166,6 +167,21 @@ export function GalleryStep(props: Props) {
           <span className="grow">
             <span className="semi newvm-block">{t("newvm.image")}</span>
             <span className="t3 t12">{t("newvm.imageDetail")}</span>
+          </span>
+          <Icon icon={ChevronRight} size={14} />
+        </button>
+        <button
+          type="button"
+          className="card newvm-image"
+          aria-label={t("newvm.backup")}
+          onClick={() => openSheet({ kind: "restore-backup" })}
+        >
+          <span className="newvm-disc">
+            <Icon icon={ArchiveRestore} size={20} />
+          </span>
+          <span className="grow">
+            <span className="semi newvm-block">{t("newvm.backup")}</span>
+            <span className="t3 t12">{t("newvm.backupDetail")}</span>
           </span>
           <Icon icon={ChevronRight} size={14} />
         </button>

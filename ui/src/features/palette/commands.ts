@@ -1,18 +1,22 @@
 /** What the palette offers: verbs on the selected machine, its snapshots, other machines, the rest. */
 import {
   Activity,
+  Archive,
+  ArchiveRestore,
   Camera,
   Clock,
   Copy,
   CopyPlus,
   Download,
   Eraser,
+  FolderOpen,
   GitCompare,
   HardDrive,
   Keyboard,
   type LucideIcon,
   Maximize,
   Monitor,
+  PackageOpen,
   PanelRight,
   Pause,
   Pencil,
@@ -106,6 +110,16 @@ function verbs(machine: Machine, actions: MachineActions): Command[] {
     keyLabel("mod+e"),
   );
   add("clone", t("machine.clone"), CopyPlus, () => openSheet({ kind: "clone", machine: machine.id }));
+  add("disks", t("palette.disks"), HardDrive, () => navigate({ page: "disks", machine: machine.id }));
+  add("add-disk", t("palette.addDisk"), HardDrive, () => openSheet({ kind: "add-disk", machine: machine.id }));
+  const [first] = machine.disks;
+  if (first) {
+    add("browse", t("palette.browse"), FolderOpen, () =>
+      navigate({ page: "files", machine: machine.id, tab: first.id }),
+    );
+  }
+  add("export", t("machine.export"), PackageOpen, () => openSheet({ kind: "export", machine: machine.id }));
+  add("backup", t("machine.backup"), Archive, () => openSheet({ kind: "backup", machine: machine.id }));
   if (machine.snapshots > 0) {
     add("compare", t("palette.compare"), GitCompare, () => openSheet({ kind: "compare", machine: machine.id }));
   }
@@ -136,6 +150,13 @@ function elsewhere({ machine, machines }: Sources): Command[] {
       run: () => openSheet({ kind: "new-vm" }),
     },
     { id: "import", group, label: t("palette.import"), icon: Download, run: () => openSheet({ kind: "import", paths: [] }) },
+    {
+      id: "restore-backup",
+      group,
+      label: t("palette.restoreBackup"),
+      icon: ArchiveRestore,
+      run: () => openSheet({ kind: "restore-backup" }),
+    },
   ];
   if (running.length > 1) {
     list.push({

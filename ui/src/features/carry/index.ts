@@ -1,0 +1,3 @@
+export { BackupSheet } from "./BackupSheet";
+export { ExportSheet } from "./ExportSheet";
+export { RestoreBackupSheet } from "./RestoreBackupSheet";
