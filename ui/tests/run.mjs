@@ -1,7 +1,7 @@
-/** Runs the page tests: names and flows, then accessibility. `node tests/run.mjs [flows|timeline|zoom|axe|scale]`. */
+/** Runs the page tests: names and flows, then accessibility. `node tests/run.mjs [flows|timeline|disks|zoom|axe|scale]`. */
 import { openBrowser, startFixtures } from "./harness.mjs";
 
-const SUITES = ["flows", "timeline", "zoom", "axe", "scale"];
+const SUITES = ["flows", "timeline", "disks", "zoom", "axe", "scale"];
 const wanted = process.argv.slice(2);
 const server = await startFixtures();
 const browser = await openBrowser();

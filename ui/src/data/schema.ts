@@ -78,6 +78,48 @@ export interface components {
        */
       keep?: number;
     };
+    /** @description The image cache: verified downloads that new machines stand on. */
+    CacheList: {
+      /** @description Images, largest first. */
+      images: components["schemas"]["CachedImage"][];
+      /**
+       * Format: int64
+       * @description Bytes of downloads that were not finished; they go on where they were.
+       */
+      partial: number;
+    };
+    /** @description What pruning the cache removed, or would remove. */
+    CachePruned: {
+      /**
+       * Format: int64
+       * @description Bytes freed, those of unfinished downloads included.
+       */
+      freed: number;
+      /** @description Images that no machine needed. */
+      removed: components["schemas"]["CachedImage"][];
+    };
+    /** @description One image of the cache. */
+    CachedImage: {
+      /**
+       * Format: int64
+       * @description Bytes on this computer's disk.
+       */
+      bytes: number;
+      /**
+       * Format: date-time
+       * @description When it was fetched last, if that is known.
+       */
+      fetched_at?: string | null;
+      /**
+       * @description Names of the machines, in the trash too, that stand on it or have it in their drive. It can't be removed while
+       *     there are any.
+       */
+      needed_by: string[];
+      /** @description Absolute path. */
+      path: string;
+      /** @description Templates it was fetched for, as `ubuntu-24.04 (aarch64)`. */
+      templates: string[];
+    };
     /** @description New settings by key; the keys are [`Machine::settable`]. */
     ChangeRequest: {
       /** @description Key → value. Strings are parsed as on the command line (`memory` takes `4G` or a number of bytes). */
@@ -175,6 +217,27 @@ export interface components {
       settings: components["schemas"]["SettingDifference"][];
       /** @description The other side. */
       to: components["schemas"]["ComparedPoint"];
+    };
+    /** @description `POST /v1/convert`: any disk image that can be imported becomes another. */
+    ConvertRequest: {
+      /** @description Absolute path of the image; never changed. */
+      file: string;
+      format?: null | components["schemas"]["ExportFormat"];
+      /** @description Replace a file that is there. */
+      overwrite?: boolean;
+      /** @description Absolute path of the new file. */
+      to: string;
+    };
+    /** @description What to copy out of a disk. */
+    CopyOutRequest: {
+      /** @description Replace files that are there; folders become one. */
+      overwrite?: boolean;
+      /** @description `[VOLUME:]/PATH` each. Folders with all that is in them. */
+      paths: string[];
+      /** @description A snapshot; left out: the present. */
+      snapshot?: string | null;
+      /** @description An existing folder to copy into, or for one path the new file or folder. Absolute. */
+      to: string;
     };
     /** @description Make a machine. Unset values come from the template, the file or this computer. */
     CreateRequest: {
@@ -356,12 +419,78 @@ export interface components {
      * @description What happened.
      * @enum {string}
      */
-    EventKind: "machine.added" | "machine.changed" | "machine.state" | "machine.removed" | "trash.changed" | "snapshot.taken" | "snapshot.restored" | "snapshot.changed" | "snapshot.deleted" | "job.progress" | "config.changed" | "doctor.changed" | "events.lost";
+    EventKind: "machine.added" | "machine.changed" | "machine.state" | "machine.removed" | "trash.changed" | "snapshot.taken" | "snapshot.restored" | "snapshot.changed" | "snapshot.deleted" | "job.progress" | "config.changed" | "cache.changed" | "doctor.changed" | "events.lost";
+    /** @description A file that an export writes. */
+    ExportFile: {
+      /**
+       * Format: int64
+       * @description Bytes at most, roughly.
+       */
+      estimate: number;
+      /** @description There is such a file now. */
+      exists: boolean;
+      /** @description Absolute path. */
+      path: string;
+    };
+    /**
+     * @description What a machine or a disk can be written as.
+     * @enum {string}
+     */
+    ExportFormat: "qcow2" | "raw" | "vmdk" | "vdi" | "vhdx" | "ova" | "utm";
+    /** @description What an export would write. */
+    ExportPlan: {
+      /** @description Files in the order they are written. */
+      files: components["schemas"]["ExportFile"][];
+      /** @description Format it settled on. */
+      format: components["schemas"]["ExportFormat"];
+      /** @description What the format can't carry, in sentences. */
+      notes: string[];
+    };
+    /** @description `POST …/export`. */
+    ExportRequest: {
+      /** @description Compress qcow2 clusters: smaller and slower to make. */
+      compress?: boolean;
+      /** @description One disk only (id or number); unset: all. */
+      disk?: string | null;
+      format?: null | components["schemas"]["ExportFormat"];
+      /** @description Replace files that are there. */
+      overwrite?: boolean;
+      /** @description As it was in this snapshot (id or name); unset: the present. */
+      snapshot?: string | null;
+      /** @description Absolute path of the new file (`.utm`: folder). */
+      to: string;
+    };
+    /** @description The job, or what a dry run would have done. */
+    Exporting: components["schemas"]["Job"] | components["schemas"]["ExportPlan"];
     /**
      * @description What happens to the user's file.
      * @enum {string}
      */
     FileAction: "copy" | "move" | "link";
+    /** @description A file or folder on a disk. */
+    FileEntry: {
+      /** @description What it is. */
+      kind: components["schemas"]["FileKind"];
+      /**
+       * Format: date-time
+       * @description When its content changed.
+       */
+      modified?: string | null;
+      /** @description Name. Bytes that are no printable UTF-8 stand as `%` and two hexadecimal digits, and paths take them so. */
+      name: string;
+      /**
+       * Format: int64
+       * @description Bytes of a file; 0 for others.
+       */
+      size: number;
+      /** @description Where a link points. */
+      target?: string | null;
+    };
+    /**
+     * @description What an entry is.
+     * @enum {string}
+     */
+    FileKind: "file" | "folder" | "link" | "other";
     /** @description A file on this computer. */
     FilePath: {
       arch?: null | components["schemas"]["Arch"];
@@ -700,6 +829,24 @@ export interface components {
      * @enum {string}
      */
     LinkState: "up" | "down";
+    /** @description A folder on a disk. */
+    Listing: {
+      /** @description Its entries, in the order of their names' bytes. */
+      entries: components["schemas"]["FileEntry"][];
+      /** @description There are more: ask with the last name as `after`. */
+      more: boolean;
+      /** @description Worth knowing: that the guest was not shut down cleanly, for example. */
+      notes: string[];
+      /** @description The folder, links in the request followed. */
+      path: string;
+      /**
+       * Format: int32
+       * @description The volume listed; 0 when the request named none and there are several.
+       */
+      volume: number;
+      /** @description All volumes of the disk. */
+      volumes: components["schemas"]["Volume"][];
+    };
     /** @description The last part of a machine's logs. */
     Logs: {
       /** @description What the hypervisor said. */
@@ -1290,6 +1437,34 @@ export interface components {
      * @enum {string}
      */
     VerifiedBy: "gpg" | "checksum" | "none";
+    /** @description A volume of a disk: a partition, or the whole disk where it has no partition table. */
+    Volume: {
+      /** @description Its files can be listed and copied. */
+      browsable: boolean;
+      /** @description `ext2`, `ext3`, `ext4`, `fat`, `exfat`, `ntfs`, `iso9660`, or another word (`btrfs`, `luks`, `lvm`, `swap`, …). */
+      filesystem?: string | null;
+      /** @description The file system's own name. */
+      label?: string | null;
+      /** @description The partition's name, where the table has names. */
+      name?: string | null;
+      /**
+       * Format: int32
+       * @description Number of the partition, from 1.
+       */
+      number: number;
+      /** @description Why not, and what can be done instead. */
+      reason?: string | null;
+      /**
+       * Format: int64
+       * @description Bytes.
+       */
+      size: number;
+      /**
+       * Format: int64
+       * @description Bytes in use, where that is cheap to know.
+       */
+      used?: number | null;
+    };
     /** @description How to reach a running guest. */
     WaysIn: {
       /** @description A complete `ssh …` command, when port 22 is forwarded and the account is known. */

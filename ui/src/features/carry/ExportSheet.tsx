@@ -107,7 +107,7 @@ export function ExportSheet({ machine, disk: oneDisk, snapshot: asked, onClose }
       label={title}
       title={title}
       onClose={onClose}
-      width={680}
+      width={720}
       sticky
       footer={
         <>

@@ -8,6 +8,8 @@ import { typeAhead } from "./entries";
 
 const ICONS: Record<EntryKind, LucideIcon> = { folder: Folder, file: File, link: FileSymlink, other: FileQuestion };
 const ROW_HEIGHT = 36;
+/** It lies over the first rows when scrolled. */
+const HEADER_HEIGHT = 36;
 /** Rows that Page Up and Page Down go by. */
 const PAGE = 12;
 /** How long letters count as one word, in milliseconds. */
@@ -37,6 +39,7 @@ export function FileTable({ entries, selected, start, onSelect, onOpen, onUp, on
     count: entries.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
+    scrollPaddingStart: HEADER_HEIGHT,
     overscan: 8,
     rangeExtractor: ({ startIndex, endIndex, overscan, count }) => {
       const from = Math.max(0, startIndex - overscan);
@@ -113,21 +116,21 @@ export function FileTable({ entries, selected, start, onSelect, onOpen, onUp, on
       aria-rowcount={entries.length + 1}
       onKeyDown={onKeyDown}
     >
-      <div role="row" className="files-row files-header t12 t3 medium" aria-rowindex={1}>
-        <span role="columnheader" className="files-name">
-          {t("files.name")}
-        </span>
-        <span role="columnheader" className="files-size">
-          {t("files.size")}
-        </span>
-        <span role="columnheader" className="files-when">
-          {t("files.modified")}
-        </span>
-        <span role="columnheader" className="files-kind">
-          {t("files.kind")}
-        </span>
-      </div>
       <div ref={scroller} className="scroll files-scroll" role="presentation">
+        <div role="row" className="files-row files-header t12 t3 medium" aria-rowindex={1}>
+          <span role="columnheader" className="files-name">
+            {t("files.name")}
+          </span>
+          <span role="columnheader" className="files-size">
+            {t("files.size")}
+          </span>
+          <span role="columnheader" className="files-when">
+            {t("files.modified")}
+          </span>
+          <span role="columnheader" className="files-kind">
+            {t("files.kind")}
+          </span>
+        </div>
         <div role="presentation" className="files-all" style={{ height: virtual.getTotalSize() }}>
           {rows.map(({ index, start: top }) => {
             const entry = entries[index];

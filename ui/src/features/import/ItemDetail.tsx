@@ -130,8 +130,8 @@ function Ready({ item, problem, onChoose, onArch, leaveOut }: ReadyProps) {
             ) : null}
           </dl>
         </section>
+        <Fates plan={plan} />
       </div>
-      <Fates plan={plan} />
       <Hardware plan={plan} />
       {plan.warnings.map((warning) => (
         <Note tone="warn" key={warning}>

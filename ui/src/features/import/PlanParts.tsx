@@ -11,12 +11,12 @@ const MARKS = {
   dropped: { icon: Minus, className: "warn-text" },
 };
 
-/** What becomes of everything that was found: one column each for what stays, changes and is left out. */
+/** What becomes of everything that was found: what stays, what changes, what is left out, each with why. */
 export function Fates({ plan }: { plan: ImportPlan }) {
   return (
-    <section aria-label={t("import.kept")} className="import-fates">
+    <>
       {byFate(plan.items).map(({ fate, lines }) => (
-        <div key={fate}>
+        <section key={fate} className="import-fates">
           <h4 className="sec row">
             <Icon icon={MARKS[fate].icon} size={14} className={MARKS[fate].className} />
             {t(`import.fate.${fate}`)}
@@ -30,9 +30,9 @@ export function Fates({ plan }: { plan: ImportPlan }) {
               </li>
             ))}
           </ul>
-        </div>
+        </section>
       ))}
-    </section>
+    </>
   );
 }
 

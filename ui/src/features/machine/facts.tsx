@@ -11,14 +11,16 @@ interface FactProps {
   name: string;
   children: ReactNode;
   note?: string | null | undefined;
+  /** Its parts may stand below each other. */
+  wraps?: boolean;
 }
 
-function Fact({ name, children, note }: FactProps) {
+function Fact({ name, children, note, wraps }: FactProps) {
   return (
     <div className="fact">
       <dt>{name}</dt>
       <dd>
-        <span className="fact-value">{children}</span>
+        <span className={wraps ? "fact-value wraps" : "fact-value"}>{children}</span>
         {note ? (
           <span className="fact-note" title={note}>
             {note}
@@ -138,7 +140,7 @@ export function Facts({ machine }: { machine: Machine }) {
         <Fact name={t("facts.hardware")}>
           {t("facts.hardwareValue", { cores: machine.cpus, memory: formatBytes(machine.memory) })}
         </Fact>
-        <Fact name={t("facts.disk")}>
+        <Fact name={t("facts.disk")} wraps>
           {disk ? (
             <span className="num">{t("common.of", { value: space.done, total: space.total })}</span>
           ) : (
