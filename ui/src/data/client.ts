@@ -1,34 +1,31 @@
 /** The typed client: one function a route, errors as `ApiError`. Knows the platform, not React. */
 import type { Method, Platform } from "../platform/types";
+import type { BackupInfo, BackupRequest, BackupRestoreStarted, RestoreBackupRequest } from "./backup-types";
 import type {
-  BackupInfo,
-  BackupRequest,
-  BackupRestoreStarted,
-  CopyOutRequest,
-  DiskAddRequest,
-  DiskChanged,
-  DiskChangeRequest,
-  DiskDetails,
-  DiskRemoved,
-  ExportPlan,
-  ExportRequest,
-  Listing,
-  RestoreBackupRequest,
-} from "./disk-types";
-import type {
+  Accelerator,
   ActivityEntry,
+  Arch,
   CloneRequest,
   CloneStarted,
   CommandShown,
   Comparison,
   Config,
+  CopyOutRequest,
   CreateRequest,
+  DiskAddRequest,
+  DiskChanged,
+  DiskChangeRequest,
+  DiskDetails,
+  DiskRemoved,
   DoctorReport,
   ErrorInfo,
+  ExportPlan,
+  ExportRequest,
   ImportPlan,
   ImportRequest,
   Job,
   JobStarted,
+  Listing,
   Logs,
   Machine,
   PortForward,
@@ -47,8 +44,6 @@ import type {
   TogetherRequest,
   TrashEmptied,
   TrashEntry,
-  Arch,
-  Accelerator,
 } from "./types";
 
 /** An error of the service (or of reaching it): switch on `code`, show `message` and `hint`. */

@@ -2,7 +2,7 @@
 import { useInfiniteQuery, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { type ApiError } from "./client";
-import type { BackupInfo, DiskDetails, ExportPlan, ExportRequest, Listing } from "./disk-types";
+import type { BackupInfo } from "./backup-types";
 import { keys } from "./keys";
 import { useClient } from "./provider";
 import type {
@@ -12,9 +12,13 @@ import type {
   CommandShown,
   Comparison,
   Config,
+  DiskDetails,
   DoctorReport,
+  ExportPlan,
+  ExportRequest,
   ImportPlan,
   Job,
+  Listing,
   Logs,
   Machine,
   ServiceInfo,

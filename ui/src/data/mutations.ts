@@ -1,18 +1,7 @@
 /** Writes. Answers go straight into the cache; events bring the rest (and what other clients do). */
 import { useMutation, type UseMutationResult, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { type ApiError, type Client, toApiError } from "./client";
-import type {
-  BackupRequest,
-  BackupRestoreStarted,
-  CopyOutRequest,
-  DiskAddRequest,
-  DiskChanged,
-  DiskChangeRequest,
-  DiskDetails,
-  DiskRemoved,
-  ExportRequest,
-  RestoreBackupRequest,
-} from "./disk-types";
+import type { BackupRequest, BackupRestoreStarted, RestoreBackupRequest } from "./backup-types";
 import { keys } from "./keys";
 import { useClient } from "./provider";
 import { upsert, upsertJob } from "./reducer";
@@ -21,8 +10,15 @@ import type {
   CloneRequest,
   CloneStarted,
   Config,
+  CopyOutRequest,
   CreateRequest,
+  DiskAddRequest,
+  DiskChanged,
+  DiskChangeRequest,
+  DiskDetails,
+  DiskRemoved,
   DoctorReport,
+  ExportRequest,
   ImportRequest,
   Job,
   JobStarted,

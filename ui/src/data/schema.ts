@@ -78,6 +78,22 @@ export interface components {
        */
       keep?: number;
     };
+    /** @description A disk that emptying the trash frees with the machines there. */
+    BinnedDisk: {
+      /**
+       * Format: int64
+       * @description Bytes that freeing it gives back at most; what snapshots need stays.
+       */
+      bytes: number;
+      /** @description The disk. */
+      id: components["schemas"]["DiskId"];
+      /** @description The user's words for it. */
+      label?: string | null;
+      /** @description Whose it was. */
+      machine: components["schemas"]["MachineId"];
+      /** @description That machine's name. */
+      machine_name: string;
+    };
     /** @description The image cache: verified downloads that new machines stand on. */
     CacheList: {
       /** @description Images, largest first. */
@@ -119,6 +135,18 @@ export interface components {
       path: string;
       /** @description Templates it was fetched for, as `ubuntu-24.04 (aarch64)`. */
       templates: string[];
+    };
+    /** @description One image of a disk's chain. */
+    ChainImage: {
+      /**
+       * Format: int64
+       * @description Bytes on this computer's disk.
+       */
+      bytes: number;
+      /** @description Absolute path. */
+      path: string;
+      /** @description Whose it is. */
+      role: components["schemas"]["ImageRole"];
     };
     /** @description New settings by key; the keys are [`Machine::settable`]. */
     ChangeRequest: {
@@ -339,6 +367,33 @@ export interface components {
        */
       used: number;
     };
+    /** @description A new disk: empty with [`Self::size`], or from [`Self::file`]. */
+    DiskAddRequest: {
+      /** @description What happens to the file. */
+      action?: components["schemas"]["FileAction"];
+      bus?: null | components["schemas"]["DiskBus"];
+      cache?: null | components["schemas"]["DiskCache"];
+      /** @description Unset: true. */
+      discard?: boolean | null;
+      /** @description Absolute path of a disk image of the user's. */
+      file?: string | null;
+      /** @description Unset: false. */
+      iothread?: boolean | null;
+      /** @description The user's words for it. */
+      label?: string | null;
+      /** @description The guest may not write. */
+      read_only?: boolean;
+      /**
+       * Format: int64
+       * @description Bytes of an empty disk.
+       */
+      size?: number | null;
+    };
+    /** @description `POST …/attach`. */
+    DiskAttachRequest: {
+      /** @description Another machine (name or id); unset: its own. */
+      to?: string | null;
+    };
     /**
      * @description What the guest's controller for a disk is.
      * @enum {string}
@@ -349,6 +404,65 @@ export interface components {
      * @enum {string}
      */
     DiskCache: "writeback" | "none" | "writethrough" | "unsafe";
+    /** @description Options to change; unset ones stay. */
+    DiskChangeRequest: {
+      bus?: null | components["schemas"]["DiskBus"];
+      cache?: null | components["schemas"]["DiskCache"];
+      /** @description Space that the guest gives up is given back to this computer. */
+      discard?: boolean | null;
+      /** @description A thread of its own moves its bytes. */
+      iothread?: boolean | null;
+      /** @description The user's words for it; empty takes them away. */
+      label?: string | null;
+      /**
+       * Format: int32
+       * @description Place among the disks, 1 boots.
+       */
+      position?: number | null;
+      /** @description The guest may not write. */
+      read_only?: boolean | null;
+    };
+    /** @description What changing a disk led to. */
+    DiskChanged: {
+      disk?: null | components["schemas"]["DiskDetails"];
+      job?: null | components["schemas"]["Job"];
+      /** @description Sentences that the user should read: what the guest has to do itself, what happens only at the next start. */
+      notes: string[];
+    };
+    /** @description A disk with where its bytes are, as in `nestbox disk list`. */
+    DiskDetails: components["schemas"]["Disk"] & {
+      /** @description The guest sees it. */
+      attached: boolean;
+      /** @description The chain, active image first. */
+      chain: components["schemas"]["ChainImage"][];
+      /**
+       * Format: date-time
+       * @description Since when it does not.
+       */
+      detached_at?: string | null;
+      /**
+       * Format: int64
+       * @description Bytes of this machine's images below the active one.
+       */
+      in_snapshots: number;
+      /** @description Sentences on what it can't do, or what is wrong with it. */
+      notes?: string[];
+      /**
+       * Format: date-time
+       * @description When the bin frees it.
+       */
+      purge_at?: string | null;
+      /**
+       * Format: date-time
+       * @description In the bin since.
+       */
+      removed_at?: string | null;
+      /**
+       * Format: int64
+       * @description Bytes of images elsewhere (the cache, another machine, the user's file).
+       */
+      shared: number;
+    };
     /** @description A disk that differs. */
     DiskDifference: {
       /** @description Disk. */
@@ -361,6 +475,28 @@ export interface components {
     };
     /** @description A disk of a machine; also its QEMU node name (`disk-` + short id). */
     DiskId: string;
+    /** @description `GET …/disks`. */
+    DiskList: {
+      /** @description Attached ones in the guest's order, then detached ones, then those in the bin. */
+      disks: components["schemas"]["DiskDetails"][];
+    };
+    /** @description `DELETE …/disks/{d}`. */
+    DiskRemoved: {
+      /**
+       * Format: int64
+       * @description Bytes freed now.
+       */
+      freed: number;
+      /** @description Sentences for the user. */
+      notes: string[];
+      /**
+       * Format: date-time
+       * @description When the bin frees it; `None` when it is gone already.
+       */
+      purge_at?: string | null;
+      /** @description The disk as it was. */
+      removed: components["schemas"]["DiskDetails"];
+    };
     /** @description Where to connect for the live display. */
     DisplayAddress: {
       /** @description A WebSocket on 127.0.0.1 with a token that is good for one connection within a minute. */
@@ -571,8 +707,15 @@ export interface components {
        */
       memory_free: number;
     };
+    /**
+     * @description Whose an image in a disk's chain is.
+     * @enum {string}
+     */
+    ImageRole: "active" | "snapshot" | "cache" | "origin" | "linked" | "leftover";
     /** @description A disk of an import. */
     ImportDisk: {
+      /** @description The controller it gets: the one it had, or one that its system knows. */
+      bus?: components["schemas"]["DiskBus"];
       /**
        * Format: int64
        * @description Bytes the guest sees; 0 if that is known only after unpacking.
@@ -616,6 +759,8 @@ export interface components {
       arch: components["schemas"]["Arch"];
       /** @description How the architecture was found: `EFI boot file`, `the volume's name`, `this computer's`. */
       arch_reason: string;
+      /** @description The guest's clock is local time, not UTC. */
+      clock_local?: boolean;
       /**
        * Format: int32
        * @description Virtual processors proposed.
@@ -651,6 +796,8 @@ export interface components {
        * @description Bytes that copying needs.
        */
       needs: number;
+      /** @description Controller of the new disk that a machine of an ISO gets: one that its system knows. */
+      new_disk_bus?: components["schemas"]["DiskBus"];
       /** @description NICs of the machine, in order. */
       nics?: components["schemas"]["ImportNic"][];
       /** @description The machine's notes, as text. */
@@ -1370,6 +1517,8 @@ export interface components {
     };
     /** @description What emptying the trash did (or would do). */
     TrashEmptied: {
+      /** @description Disks of other machines that were in the bin. */
+      disks?: components["schemas"]["BinnedDisk"][];
       /**
        * Format: int64
        * @description Bytes freed.

@@ -74,6 +74,25 @@ export type ImportItem = Answer<"ImportItem">;
 export type ImportPlan = Answer<"ImportPlan">;
 export type ImportRequest = Request<"ImportRequest">;
 
+export type DiskBus = Schemas["DiskBus"];
+export type DiskCache = Schemas["DiskCache"];
+export type DiskDetails = Answer<"DiskDetails">;
+export type DiskAddRequest = Request<"DiskAddRequest">;
+export type DiskChangeRequest = Request<"DiskChangeRequest">;
+export type DiskChanged = Answer<"DiskChanged">;
+export type DiskRemoved = Answer<"DiskRemoved">;
+
+export type Volume = Answer<"Volume">;
+export type EntryKind = Schemas["FileKind"];
+export type FileEntry = Answer<"FileEntry">;
+export type Listing = Answer<"Listing">;
+export type CopyOutRequest = Request<"CopyOutRequest">;
+
+export type ExportFormat = Schemas["ExportFormat"];
+export type ExportRequest = Request<"ExportRequest">;
+export type ExportFile = Answer<"ExportFile">;
+export type ExportPlan = Answer<"ExportPlan">;
+
 export type CheckStatus = Schemas["CheckStatus"];
 export type Check = Answer<"Check">;
 export type AcceleratorReport = Answer<"AcceleratorReport">;

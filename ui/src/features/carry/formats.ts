@@ -1,5 +1,5 @@
 /** What a machine or a disk can be written as. Pure. */
-import type { ExportFormat } from "../../data/disk-types";
+import type { ExportFormat } from "../../data/types";
 import { fileSafe } from "./paths";
 
 const WHOLE: ExportFormat[] = ["ova", "utm"];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { DiskDetails } from "../../data/disk-types";
+import type { DiskDetails } from "../../data/types";
 import { GIB } from "../../data/format";
 import { barTotal, diskName, groupsOf, partsOf, whyNot } from "./disk-words";
 

@@ -1,7 +1,6 @@
 /** Words and sums about disks. Pure. */
 import { formatBytes, formatDate } from "../../data/format";
-import type { DiskDetails } from "../../data/disk-types";
-import type { Disk, Machine } from "../../data/types";
+import type { Disk, DiskDetails, Machine } from "../../data/types";
 import { t } from "../../i18n";
 
 /** What the user calls it, else its place. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FileEntry, Listing } from "../../data/disk-types";
+import type { FileEntry, Listing } from "../../data/types";
 import { address, crumbsOf, entriesOf, joinPath, parentOf, typeAhead } from "./entries";
 
 const entry = (name: string, kind: FileEntry["kind"] = "file"): FileEntry => ({ name, kind, size: 0, modified: null, target: null });

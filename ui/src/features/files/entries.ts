@@ -1,5 +1,5 @@
 /** What a folder of a disk shows, and where one is in it. Pure. */
-import type { EntryKind, FileEntry, Listing, Volume } from "../../data/disk-types";
+import type { EntryKind, FileEntry, Listing, Volume } from "../../data/types";
 
 export const joinPath = (folder: string, name: string): string => `${folder === "/" ? "" : folder}/${name}`;
 

@@ -27,6 +27,7 @@ const plan = (path: string, part: Partial<ImportPlan> = {}): ImportPlan => ({
   ports: [],
   shares: [],
   snapshots: [],
+  clock_local: false,
   items: [],
   warnings: [],
   ...part,
