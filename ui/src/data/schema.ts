@@ -292,6 +292,8 @@ export interface components {
       network?: string | null;
       /** @description Its password. Only a hash of it is kept, in the seed. */
       password?: string | null;
+      /** @description What cloud-init does at the first boot, beside what the template says. */
+      setup?: components["schemas"]["Setup"];
       /** @description What it is made from. */
       source: components["schemas"]["CreateSource"];
       /** @description Public keys that may sign in, beside the machine's own. */
@@ -311,6 +313,8 @@ export interface components {
       template: {
         /** @description Template id. */
         id: string;
+        /** @description Absolute path of the ISO, for a template that leaves it to the user. */
+        medium?: string | null;
       };
     } | {
       /** @description An installer or live medium of the user's, read where it is. */
@@ -1234,6 +1238,19 @@ export interface components {
         [key: string]: string;
       };
     };
+    /** @description What cloud-init does at the first boot, beside making the account. */
+    Setup: {
+      /** @description Keyboard layout by its XKB name: `de`, `us`. */
+      keyboard?: string | null;
+      /** @description Locale: `de_DE.UTF-8`. */
+      locale?: string | null;
+      /** @description Packages to install, by the distribution's names. */
+      packages?: string[];
+      /** @description Commands to run as root when everything else is done, one shell line each. */
+      run?: string[];
+      /** @description Time zone: `Europe/Berlin`. */
+      timezone?: string | null;
+    };
     /** @description A snapshot as the API shows it (`snapshot list M --json`). */
     Snapshot: {
       /** @description Made by Nestbox (“Before restore”), not by the user. */
@@ -1432,14 +1449,20 @@ export interface components {
       };
       /** @description What a new machine gets unless told otherwise. */
       defaults: components["schemas"]["TemplateDefaults"];
+      disk_bus?: null | components["schemas"]["DiskBus"];
       /** @description Family; also the `<family>` of `mirror.<family>`: `ubuntu`, `debian`, `fedora`, `alpine`. */
       family: string;
+      firmware?: null | components["schemas"]["Firmware"];
       /** @description Two letters for the tile. */
       glyph: string;
       /** @description Stable id: `ubuntu-24.04`, `ubuntu-24.04-desktop`. */
       id: string;
       /** @description For people: `Ubuntu 24.04 LTS`. */
       name: string;
+      /** @description What one should know before choosing it, a sentence each. */
+      notes?: string[];
+      /** @description What the machine is set up with at its first boot. */
+      setup?: components["schemas"]["Setup"];
       /** @description One sentence. */
       summary: string;
       /** @description Account of the image (`ubuntu`), for cloud images. */
@@ -1453,12 +1476,14 @@ export interface components {
       cached?: boolean;
       /** @description Kind. */
       kind: components["schemas"]["TemplateKind"];
+      /** @description There is nothing to download: the user chooses an ISO of their own. */
+      own_medium?: boolean;
       /**
        * Format: int64
        * @description Bytes to download, as known when the template was written.
        */
       size?: number | null;
-      /** @description Where it comes from, mirror setting applied. */
+      /** @description Where it comes from, mirror setting applied; empty when the user brings the medium. */
       url: string;
       /** @description How the download is verified. */
       verified_by: components["schemas"]["VerifiedBy"];

@@ -23,6 +23,7 @@ export function DiskOptions({ machine, disk, actions }: Props) {
   const { stop } = useMachineActions();
   const locked = why !== null;
   const off = { unavailable: locked, describedBy: locked ? whyId : undefined };
+  const threaded = disk.bus === "virtio" || disk.bus === "scsi";
   const row = (key: "bus" | "cache" | "discard" | "iothread" | "readOnly", detail: string, control: ReactNode) => (
     <SettingRow title={t(`disks.option.${key}`)} detail={detail} muted={locked} control={control} />
   );
@@ -77,12 +78,13 @@ export function DiskOptions({ machine, disk, actions }: Props) {
       )}
       {row(
         "iothread",
-        t("disks.iothreadHelp"),
+        t(threaded ? "disks.iothreadHelp" : "disks.iothreadNo"),
         <Switch
           label={t("disks.option.iothread")}
           checked={disk.iothread}
           onChange={(iothread) => actions.change(disk, { iothread })}
-          {...off}
+          unavailable={locked || !threaded}
+          describedBy={off.describedBy}
         />,
       )}
       {row(

@@ -12,7 +12,7 @@ interface Props {
   snapshot: string | null;
   /** As the API names them. */
   paths: string[];
-  onStarted: (job: Job, to: string) => void;
+  onStarted: (job: Job, to: string, paths: string[]) => void;
   onClose: () => void;
 }
 
@@ -40,7 +40,7 @@ export function CopyOutSheet({ machine, disk, snapshot, paths, onStarted, onClos
       {
         onSuccess: (job) => {
           rememberFolder(folder);
-          onStarted(job, folder);
+          onStarted(job, folder, paths);
           onClose();
         },
         onError: (error) => {

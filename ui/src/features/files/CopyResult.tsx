@@ -7,11 +7,13 @@ import { JobRow } from "../activity";
 interface Props {
   job: Job;
   to: string;
+  /** The same again, in place of what is there. */
+  onReplace: () => void;
   onDismiss: () => void;
 }
 
 /** How copying goes, and what came of it: what was left out is listed with why. */
-export function CopyResult({ job, to, onDismiss }: Props) {
+export function CopyResult({ job, to, onReplace, onDismiss }: Props) {
   const { platform } = useClient();
   if (!isOver(job)) {
     return (
@@ -45,6 +47,7 @@ export function CopyResult({ job, to, onDismiss }: Props) {
               </>
             )}
           </span>
+          {job.error?.code === "file-exists" ? <Button onPress={onReplace}>{t("files.replace")}</Button> : null}
           {platform.kind === "tauri" && !words ? (
             <Button icon={FolderOpen} onPress={() => void platform.showInFolder(to)}>
               {t("machine.showInFolder")}

@@ -2,12 +2,13 @@ import { Camera, ChevronRight, CornerLeftUp, FolderOutput } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
 import { navigate } from "../../app/navigation";
 import { Page } from "../../app/page";
-import { Button, ErrorCard, Icon, IconButton, Note, Ring, Select } from "../../components";
+import { Button, ErrorCard, Icon, IconButton, Note, Ring, Select, toast } from "../../components";
 import {
   type FileEntry,
   formatMoment,
   type Machine,
   useClient,
+  useCopyOut,
   useDisks,
   useFiles,
   useJob,
@@ -16,6 +17,7 @@ import {
 } from "../../data";
 import { t } from "../../i18n";
 import { diskName } from "../disks/disk-words";
+import { OverwriteSheet } from "../carry/OverwriteSheet";
 import { CopyOutSheet } from "./CopyOutSheet";
 import { CopyResult } from "./CopyResult";
 import { address, crumbsOf, entriesOf, joinPath, parentOf, volumeAt } from "./entries";
@@ -49,7 +51,9 @@ export function FilesPage({ machine, disk }: Props) {
   const [place, setPlace] = useState<Place>({ volume: null, path: "/", from: null });
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [copying, setCopying] = useState(false);
-  const [copied, setCopied] = useState<{ job: string; to: string } | null>(null);
+  const [copied, setCopied] = useState<{ job: string; to: string; paths: string[] } | null>(null);
+  const [replacing, setReplacing] = useState(false);
+  const again = useCopyOut();
   const job = useJob(copied?.job);
   const files = useFiles(machine.id, disk, snapshot, address(place.volume, place.path));
   const { data: pages, error, hasNextPage, isFetchingNextPage, fetchNextPage } = files;
@@ -83,6 +87,19 @@ export function FilesPage({ machine, disk }: Props) {
       { id: machine.id, name: t("files.snapshotName"), memory: false },
       { onSuccess: (taken) => look(taken.id) },
     );
+
+  const replace = ({ to, paths }: { to: string; paths: string[] }) => {
+    setReplacing(false);
+    again.mutate(
+      { id: machine.id, disk, request: { paths, to, overwrite: true, ...(snapshot === null ? {} : { snapshot }) } },
+      {
+        onSuccess: (started) => setCopied({ job: started.id, to, paths }),
+        onError: ({ message, hint }) => {
+          toast({ tone: "error", title: message, detail: hint });
+        },
+      },
+    );
+  };
 
   return (
     <Page
@@ -217,7 +234,14 @@ export function FilesPage({ machine, disk }: Props) {
             </div>
           </div>
         )}
-        {copied && job ? <CopyResult job={job} to={copied.to} onDismiss={() => setCopied(null)} /> : null}
+        {copied && job ? (
+          <CopyResult
+            job={job}
+            to={copied.to}
+            onReplace={() => setReplacing(true)}
+            onDismiss={() => setCopied(null)}
+          />
+        ) : null}
         <footer className="files-foot t2 t12 num" id="files-foot">
           {selected.size > 0
             ? t("files.selected", { count: selected.size, total: entries.length })
@@ -226,13 +250,20 @@ export function FilesPage({ machine, disk }: Props) {
               : null}
         </footer>
       </div>
+      {replacing && copied ? (
+        <OverwriteSheet
+          paths={copied.paths.map((path) => joinPath(copied.to.replace(/\/$/, ""), path.split("/").pop() ?? ""))}
+          onConfirm={() => replace(copied)}
+          onClose={() => setReplacing(false)}
+        />
+      ) : null}
       {copying ? (
         <CopyOutSheet
           machine={machine.id}
           disk={disk}
           snapshot={snapshot}
           paths={[...selected].map((one) => address(volume?.number ?? null, joinPath(place.path, one)))}
-          onStarted={(started, to) => setCopied({ job: started.id, to })}
+          onStarted={(started, to, paths) => setCopied({ job: started.id, to, paths })}
           onClose={() => setCopying(false)}
         />
       ) : null}

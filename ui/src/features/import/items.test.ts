@@ -28,6 +28,7 @@ const plan = (path: string, part: Partial<ImportPlan> = {}): ImportPlan => ({
   shares: [],
   snapshots: [],
   clock_local: false,
+  new_disk_bus: "virtio",
   items: [],
   warnings: [],
   ...part,

@@ -20,7 +20,11 @@ const template: Template = {
   variant: "server",
   summary: "",
   glyph: "Ub",
-  arches: { aarch64: { kind: "cloud-image", url: "https://x/y", size: 1, verified_by: "gpg", cached: false } },
+  disk_bus: "virtio",
+  firmware: "uefi",
+  notes: [],
+  setup: { keyboard: null, locale: null, packages: [], run: [], timezone: null },
+  arches: { aarch64: { kind: "cloud-image", url: "https://x/y", size: 1, verified_by: "gpg", cached: false, own_medium: false } },
   defaults: { cpus: 4, memory: 4 * GIB, disk: 25 * GIB },
   user: "ubuntu",
 };

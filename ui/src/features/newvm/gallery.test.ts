@@ -3,7 +3,7 @@ import type { Arch, Template } from "../../data/types";
 import { buildCards, compareVersions, filterCards, findChoice, firstChoice, splitName } from "./gallery";
 
 function template(id: string, name: string, variant: string, arches: Arch[], kind: "cloud-image" | "installer" = "cloud-image"): Template {
-  const source = { kind, url: "https://example.org/x", size: 1, verified_by: "gpg" as const, cached: false };
+  const source = { kind, url: "https://example.org/x", size: 1, verified_by: "gpg" as const, own_medium: false, cached: false };
   return {
     id,
     name,
@@ -11,6 +11,10 @@ function template(id: string, name: string, variant: string, arches: Arch[], kin
     variant,
     summary: `${variant} of ${name}`,
     glyph: "Xx",
+    disk_bus: "virtio",
+    firmware: "uefi",
+    notes: [],
+    setup: { keyboard: null, locale: null, packages: [], run: [], timezone: null },
     arches: Object.fromEntries(arches.map((arch) => [arch, source])),
     defaults: { cpus: 2, memory: 1, disk: 1 },
     user: null,
