@@ -116,7 +116,11 @@ pub async fn pick_folder(app: &AppHandle, title: &str) -> Result<Option<String>>
 /// The dialog ended without an answer.
 pub async fn pick_save_path(app: &AppHandle, options: &SaveOptions) -> Result<Option<String>> {
     let mut dialog = dialog_over(app, &options.title).set_file_name(&options.name);
-    if let Some(folder) = options.folder.as_deref().filter(|folder| Path::new(folder).is_dir()) {
+    if let Some(folder) = options
+        .folder
+        .as_deref()
+        .filter(|folder| Path::new(folder).is_dir())
+    {
         dialog = dialog.set_directory(folder);
     }
     let (sender, receiver) = tokio::sync::oneshot::channel();

@@ -433,6 +433,16 @@ export interface components {
       /** @description Sentences that the user should read: what the guest has to do itself, what happens only at the next start. */
       notes: string[];
     };
+    /** @description `POST …/check`. */
+    DiskCheckRequest: {
+      /** @description Mend what can be mended, on a copy first. */
+      repair?: boolean;
+    };
+    /** @description What to do. */
+    DiskCompactRequest: {
+      /** @description Say what would be written anew and do nothing. */
+      dry_run?: boolean;
+    };
     /** @description A disk with where its bytes are, as in `nestbox disk list`. */
     DiskDetails: components["schemas"]["Disk"] & {
       /** @description The guest sees it. */
@@ -500,6 +510,14 @@ export interface components {
       purge_at?: string | null;
       /** @description The disk as it was. */
       removed: components["schemas"]["DiskDetails"];
+    };
+    /** @description `POST …/resize`. */
+    DiskResizeRequest: {
+      /**
+       * Format: int64
+       * @description Bytes, more than it has.
+       */
+      size: number;
     };
     /** @description Where to connect for the live display. */
     DisplayAddress: {
