@@ -11,12 +11,12 @@ use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use nestbox_model::{
-    ActivityEntry, CacheList, CachePruned, ChangeRequest, CloneRequest, CloneStarted, CommandShown,
-    Comparison, ConvertRequest, CreateRequest, DoctorReport, Error, ErrorBody, Event, ExportPlan,
-    ExportRequest, ImportPlan, ImportRequest, Job, JobStarted, LibraryReport, Logs, Machine, PortForward,
-    Protocol, RestoreRequest, Restored, Result, ServiceInfo, Snapshot, SnapshotList, SnapshotRequest,
-    SnapshotTaken, SnapshotsDeleted, SpaceReport, Stats, TakenTogether, Template, TogetherRequest,
-    TrashEmptied, TrashEntry,
+    ActivityEntry, BackupInfo, BackupRequest, BackupRestoreStarted, CacheList, CachePruned, ChangeRequest,
+    CloneRequest, CloneStarted, CommandShown, Comparison, ConvertRequest, CreateRequest, DoctorReport, Error,
+    ErrorBody, Event, ExportPlan, ExportRequest, ImportPlan, ImportRequest, Job, JobStarted, LibraryReport,
+    Logs, Machine, PortForward, Protocol, RestoreBackupRequest, RestoreRequest, Restored, Result,
+    ServiceInfo, Snapshot, SnapshotList, SnapshotRequest, SnapshotTaken, SnapshotsDeleted, SpaceReport,
+    Stats, TakenTogether, Template, TogetherRequest, TrashEmptied, TrashEntry,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
@@ -498,6 +498,17 @@ impl Client {
     pub async fn export(&self, machine: &str, request: &ExportRequest) -> Result<Job> {
         self.post(&machine_path(machine, "/export"), to_value(request))
             .await
+    }
+    pub async fn backup(&self, machine: &str, request: &BackupRequest) -> Result<Job> {
+        self.post(&machine_path(machine, "/backup"), to_value(request))
+            .await
+    }
+    pub async fn backup_info(&self, request: &RestoreBackupRequest) -> Result<BackupInfo> {
+        self.post("/v1/restore-backup?dry_run=true", to_value(request))
+            .await
+    }
+    pub async fn restore_backup(&self, request: &RestoreBackupRequest) -> Result<BackupRestoreStarted> {
+        self.post("/v1/restore-backup", to_value(request)).await
     }
     pub async fn jobs(&self) -> Result<Vec<Job>> {
         self.list("/v1/jobs", "jobs").await

@@ -3,7 +3,7 @@
 mod disk;
 mod setup;
 
-use crate::commands::carry::ExportArgs;
+use crate::commands::carry::{BackupArgs, ExportArgs, RestoreBackupArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use nestbox_model::units::parse_size;
 use nestbox_model::{Arch, Error, Firmware, PortForward};
@@ -57,6 +57,10 @@ pub enum Command {
     Import(Import),
     /// Write a machine for other programs: its disks (qcow2, raw, vmdk, vdi, vhdx) or all of it (ova, utm)
     Export(ExportArgs),
+    /// Write a machine with its snapshots into one file
+    Backup(BackupArgs),
+    /// Make the machine of a backup
+    RestoreBackup(RestoreBackupArgs),
     /// List machines
     List(List),
     /// Show one machine

@@ -4,8 +4,13 @@
 //! by itself, and then gets its name. `qemu-img`, confined, writes other programs' formats, from images that are ours or
 //! were judged; what is only read anew (qcow2, raw) is written by our own code.
 
+mod ova;
+mod ovf;
 mod place;
+pub mod tar;
+pub mod utm;
 
+pub use ova::{OvaDisk, write_ova};
 pub use place::Place;
 
 use crate::{

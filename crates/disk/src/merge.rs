@@ -213,6 +213,47 @@ async fn convert(
     work::blocking(move || sync(&written)).await
 }
 
+/// Makes `image` stand on the file `name` in its own folder, by writing into its first cluster: for images of ours, where
+/// there is room behind the name. Nobody may have it open.
+///
+/// # Errors
+/// `no-base` (conflict) when it stands on nothing; `image-damaged` (unsafe) where there is no room; whatever is wrong
+/// with the header.
+pub fn rename_backing(image: &Path, name: &str) -> Result<()> {
+    let failed = |error: std::io::Error| Error::io("change what a disk image stands on", image, &error);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(image)
+        .map_err(failed)?;
+    let header = Header::read(&file)?;
+    let Some(old) = header.backing_file else {
+        return Err(Error::conflict("no-base", "The disk image stands on no other.")
+            .with_detail("path", image.display().to_string()));
+    };
+    let no_room = || crate::refuse::damaged("there is no room for what it stands on");
+    let mut fields = [0; 12];
+    file.read_exact_at(&mut fields, BACKING_NAME_AT).map_err(failed)?;
+    let at = u64::from_be_bytes(fields[..8].try_into().unwrap_or_default());
+    let room = old.len().max(name.len());
+    if at.saturating_add(room as u64) > 1 << header.cluster_bits || !crate::qcow2::create::is_plain_name(name)
+    {
+        return Err(no_room());
+    }
+    let mut place = vec![0; room];
+    file.read_exact_at(&mut place, at).map_err(failed)?;
+    if place[old.len()..].iter().any(|byte| *byte != 0) {
+        return Err(no_room());
+    }
+    place.fill(0);
+    place[..name.len()].copy_from_slice(name.as_bytes());
+    fields[8..].copy_from_slice(&(name.len() as u32).to_be_bytes());
+    file.write_all_at(&place, at)
+        .and_then(|()| file.write_all_at(&fields, BACKING_NAME_AT))
+        .and_then(|()| file.sync_all())
+        .map_err(failed)
+}
+
 fn check_stands_on(top: &Path, base: &Path) -> Result<()> {
     let name = backing_name(top)?.unwrap_or_default();
     let named = top.parent().unwrap_or(Path::new("/")).join(name);

@@ -4,10 +4,14 @@
 //! read, whose images are frozen. Those are told to be in use ([`reading`]), so that no other operation on the machine
 //! has to wait, and none removes or merges them.
 
+mod archive;
+mod backup;
 mod convert;
 mod export;
 mod notes;
 mod reading;
+mod restore;
+mod write;
 
 pub(crate) use reading::Readings;
 

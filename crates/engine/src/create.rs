@@ -284,6 +284,7 @@ impl Engine {
         let verb = match kind {
             JobKind::Import => "Import",
             JobKind::Clone => "Clone to",
+            JobKind::RestoreBackup => "Restore",
             _ => "Create",
         };
         let mut steps = steps.to_vec();

@@ -50,8 +50,12 @@ fn read_text(path: &Path, what: &str) -> Result<String> {
 
 pub(crate) fn read_spec(folder: &MachineFolder) -> Result<MachineSpec> {
     let path = folder.spec();
-    let text = read_text(&path, "a machine's settings")?;
-    let spec: MachineSpec = toml::from_str(&text).map_err(|e| {
+    parse_spec(&read_text(&path, "a machine's settings")?, &path)
+}
+
+/// Settings that are to be believed as far as they name files.
+pub(crate) fn parse_spec(text: &str, path: &Path) -> Result<MachineSpec> {
+    let spec: MachineSpec = toml::from_str(text).map_err(|e| {
         Error::failed(
             "spec-unreadable",
             format!("The machine's settings can't be understood: {}", path.display()),

@@ -316,7 +316,6 @@ impl JobHandle {
     }
 
     /// What the job found or made, for whoever asks once it is done.
-    #[allow(dead_code)]
     pub fn found(&self, result: serde_json::Value) {
         self.change(false, |cell| cell.job.result = Some(result));
     }

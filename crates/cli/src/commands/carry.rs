@@ -6,7 +6,9 @@ use crate::{interrupt, progress};
 use clap::{Args, ValueEnum, ValueHint};
 use nestbox_api::Client;
 use nestbox_model::units::format_size;
-use nestbox_model::{ConvertRequest, ExportFormat, ExportRequest, Job, Result};
+use nestbox_model::{
+    BackupRequest, ConvertRequest, ExportFormat, ExportRequest, Job, RestoreBackupRequest, Result,
+};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -84,6 +86,41 @@ pub struct ExportArgs {
     #[arg(long)]
     pub compress: bool,
     /// Say what would be written and left behind, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the job's id and return
+    #[arg(long)]
+    pub detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    pub machine: String,
+    /// The new file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Leave saved memory out
+    #[arg(long)]
+    pub no_memory: bool,
+    /// Only the present
+    #[arg(long)]
+    pub no_snapshots: bool,
+    /// Print the job's id and return
+    #[arg(long)]
+    pub detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreBackupArgs {
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Otherwise the one it had, or the next free one like it
+    #[arg(long, value_name = "N")]
+    pub name: Option<String>,
+    /// Say what the backup holds and do nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Print the job's id and return
@@ -172,4 +209,63 @@ fn notes(result: &Value, o: &Output) {
     for note in result["notes"].as_array().into_iter().flatten() {
         o.note(note.as_str().unwrap_or_default());
     }
+}
+
+pub async fn backup(client: &Client, args: BackupArgs, output: &Output) -> Result<()> {
+    let request = BackupRequest {
+        to: absolute(&args.file)?,
+        overwrite: args.overwrite,
+        snapshots: !args.no_snapshots,
+        memory: !args.no_memory,
+    };
+    let _interrupt = (!args.detach).then(interrupt::claim);
+    let job = client.backup(&args.machine, &request).await?;
+    let Some(result) = finish(client, job, args.detach, output).await? else {
+        return Ok(());
+    };
+    output.result(&result, |o| {
+        o.line(format!(
+            "{} ({})",
+            result["path"].as_str().unwrap_or_default(),
+            format_size(result["bytes"].as_u64().unwrap_or(0))
+        ));
+        notes(&result, o);
+    });
+    Ok(())
+}
+
+pub async fn restore(client: &Client, args: RestoreBackupArgs, output: &Output) -> Result<()> {
+    let request = RestoreBackupRequest {
+        file: absolute(&args.file)?,
+        name: args.name,
+    };
+    if args.dry_run {
+        let info = client.backup_info(&request).await?;
+        output.result(&info, |o| {
+            o.facts(&[
+                ("Machine", info.name.clone()),
+                ("System", info.system.clone().unwrap_or_default()),
+                ("Made", info.created_at.date().to_string()),
+                ("Snapshots", info.snapshots.to_string()),
+                ("Disks", info.disks.to_string()),
+                ("Needs", format_size(info.bytes)),
+            ]);
+            info.notes
+                .iter()
+                .for_each(|note| o.line(format!("  note  {note}")));
+        });
+        return Ok(());
+    }
+    let _interrupt = (!args.detach).then(interrupt::claim);
+    let started = client.restore_backup(&request).await?;
+    let id = started.machine.id.clone();
+    let Some(result) = finish(client, started.job, args.detach, output).await? else {
+        return Ok(());
+    };
+    let machine = client.machine(id.as_str()).await?;
+    output.result(&machine, |o| {
+        o.line(format!("“{}” is {}.", machine.name, machine.state.as_str()));
+        notes(&result, o);
+    });
+    Ok(())
 }

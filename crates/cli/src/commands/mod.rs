@@ -36,6 +36,8 @@ async fn dispatch(command: Command, client: &Client, output: &Output) -> Result<
         Command::Doctor { refresh } => library::doctor(client, refresh, output).await,
         Command::Template(action) => show::template(client, action, output).await,
         Command::Create(create) => making::create(client, *create, output).await,
+        Command::Backup(backup) => carry::backup(client, backup, output).await,
+        Command::RestoreBackup(restore) => carry::restore(client, restore, output).await,
         Command::Export(export) => carry::export(client, export, output).await,
         Command::Import(import) => making::import(client, import, output).await,
         Command::List(list) => show::list(client, &list, output).await,

@@ -175,3 +175,92 @@ fn any_image_becomes_any_other() {
             .any(|name| name.contains("partial") || name.starts_with('h'))
     );
 }
+
+/// A machine with two disks, addresses and notes of its own.
+fn whole(home: &TestHome, firmware: &str) -> serde_json::Value {
+    let folder = tempfile::tempdir().unwrap();
+    home.nestbox([
+        "create",
+        "web",
+        "--blank",
+        "--disk",
+        "64M",
+        "--firmware",
+        firmware,
+        "--cpus",
+        "1",
+    ])
+    .ok();
+    home.nestbox(["set", "web", "memory=768M", "notes=Röntgen <&> Co."])
+        .ok();
+    home.nestbox(["port", "add", "web", "42022:22"]).ok();
+    qemu_io(&active(home, "web", 0), "write -P 7 5M 2M");
+    drop(folder);
+    home.machine("web")
+}
+
+fn same_machine(home: &TestHome, before: &serde_json::Value, name: &str) {
+    let after = home.machine(name);
+    for key in ["cpus", "memory", "firmware", "arch", "notes"] {
+        assert_eq!(after[key], before[key], "{key}");
+    }
+    assert_eq!(after["disks"].as_array().map(Vec::len), Some(1));
+    same_disk(&active(home, "web", 0), "qcow2", &active(home, name, 0), "qcow2");
+}
+
+#[test]
+fn an_ova_is_the_same_machine_again() {
+    let (home, other) = (home(), home());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("web.ova");
+    let before = whole(&home, "uefi");
+    let result = home.json(["export", "web", file.to_str().unwrap()]);
+    assert_eq!(result["files"][0]["sha256"], sha256(&file).as_str());
+    assert_eq!(names(folder.path()), ["web.ova"]);
+    let listed = Command::new("tar").arg("tf").arg(&file).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&listed.stdout),
+        "web.ovf\nweb.mf\nweb-disk1.vmdk\n"
+    );
+    // Without the machine itself, its addresses stay as they are.
+    let came = other.json(["import", file.to_str().unwrap()]);
+    assert_eq!(came["nics"][0]["mac"], before["nics"][0]["mac"]);
+    home.nestbox(["import", file.to_str().unwrap(), "--name", "back"])
+        .ok();
+    same_machine(&home, &before, "back");
+    let bios = folder.path().join("bios.ova");
+    home.nestbox(["set", "web", "firmware=bios"]).ok();
+    home.nestbox(["export", "web", bios.to_str().unwrap()]).ok();
+    home.nestbox(["import", bios.to_str().unwrap(), "--name", "bios"])
+        .ok();
+    same_machine(&home, &home.machine("web"), "bios");
+}
+
+#[test]
+fn a_folder_of_utm_is_the_same_machine_again() {
+    let (home, other) = (home(), home());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.utm");
+    let before = whole(&home, "uefi");
+    // UEFI variables are there once it ran.
+    home.nestbox(["start", "web"]).ok();
+    home.nestbox(["stop", "--force", "web"]).ok();
+    home.nestbox(["export", "web", path.to_str().unwrap()]).ok();
+    assert_eq!(names(&path), ["Data", "config.plist"]);
+    assert_eq!(names(&path.join("Data")).len(), 2);
+    let came = other.json(["import", path.to_str().unwrap()]);
+    assert_eq!(came["nics"][0]["mac"], before["nics"][0]["mac"]);
+    assert_eq!(came["ports"], before["ports"]);
+    home.nestbox(["import", path.to_str().unwrap(), "--name", "back"])
+        .ok();
+    same_machine(&home, &before, "back");
+    home.nestbox(["--json", "export", "web", path.to_str().unwrap()])
+        .fails_with(4);
+    home.nestbox(["export", "web", path.to_str().unwrap(), "--overwrite"])
+        .ok();
+    assert_eq!(names(folder.path()), ["web.utm"]);
+    std::fs::create_dir(folder.path().join("mine.utm")).unwrap();
+    let mine = folder.path().join("mine.utm");
+    home.nestbox(["--json", "export", "web", mine.to_str().unwrap(), "--overwrite"])
+        .fails_with(6);
+}

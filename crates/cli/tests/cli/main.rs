@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that finds nothing should stop there")]
 
+mod backups;
 mod browser;
 mod browsing;
 mod common;

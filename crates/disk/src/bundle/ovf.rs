@@ -264,8 +264,13 @@ fn read_firmware(system: &Node, hardware: &Node, draft: &mut Draft) {
     let virtualbox = system.descendants().any(|node| {
         node.tag_name().name() == "Firmware" && node.key("type").is_some_and(|kind| kind.starts_with("EFI"))
     });
+    let bios = hardware
+        .all("Config")
+        .any(|config| config.key("key") == Some("firmware") && config.key("value") == Some("bios"));
     if vmware || virtualbox {
         draft.firmware(Firmware::Uefi);
+    } else if bios {
+        draft.firmware(Firmware::Bios);
     }
 }
 

@@ -2,29 +2,28 @@
 
 use super::notes::left_behind;
 use super::reading::Reading;
+use super::write::Exported;
 use crate::jobs::JobHandle;
 use crate::machine::{Handle, MachineRef};
 use crate::{Engine, files};
-use nestbox_disk::export::{self, Judged, Place};
+use nestbox_disk::export::{self, Place};
 use nestbox_model::{
-    DiskSpec, Error, ExportFile, ExportFormat, ExportPlan, ExportRequest, ImageFormat, Job, JobKind,
-    MachineSpec, MachineState, Result, SnapshotKind, SnapshotRecord, SnapshotRequest, StepState,
+    DiskSpec, Error, ExportFile, ExportFormat, ExportPlan, ExportRequest, Job, JobKind, MachineSpec,
+    MachineState, Result, SnapshotKind, SnapshotRecord, SnapshotRequest, StepState,
 };
-use serde::Serialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tempfile::TempDir;
 
 /// What is going to be written, checked before anything is.
-struct Wanted {
-    format: ExportFormat,
+pub(super) struct Wanted {
+    pub format: ExportFormat,
     /// Indices of the machine's disks.
     disks: Vec<usize>,
     /// One for each disk; or the one file or folder of all.
-    places: Vec<Place>,
+    pub places: Vec<Place>,
     /// The settings beside disks.
-    settings: Option<Place>,
+    pub settings: Option<Place>,
     estimates: Vec<u64>,
     notes: Vec<String>,
 }
@@ -35,14 +34,6 @@ pub(super) struct Moment {
     /// In the order of the settings' disks.
     pub images: Vec<PathBuf>,
     pub nvram: Option<PathBuf>,
-}
-
-/// A file in an export's result.
-#[derive(Debug, Serialize)]
-struct Exported {
-    path: PathBuf,
-    bytes: u64,
-    sha256: Option<String>,
 }
 
 impl Engine {
@@ -286,83 +277,6 @@ impl Engine {
             tracing::warn!(%error, machine = %handle.id, "the snapshot for an export is still there");
         }
     }
-
-    async fn write_moment(
-        &self,
-        moment: &Moment,
-        disks: &[usize],
-        wanted: &Wanted,
-        request: &ExportRequest,
-        job: &JobHandle,
-    ) -> Result<Vec<Exported>> {
-        let workshop = wanted.places[0].workshop()?;
-        let mut made = Vec::new();
-        let total: u64 = disks.iter().map(|index| moment.spec.disks[*index].capacity).sum();
-        let mut before = 0;
-        for (number, index) in disks.iter().enumerate() {
-            let disk = &moment.spec.disks[*index];
-            let to = workshop.path().join(format!("disk{number}"));
-            let reporter = job.clone();
-            let progress = move |done: u64, _| reporter.bytes(before + done, Some(total));
-            let image = Judged {
-                path: &moment.images[*index],
-                format: ImageFormat::Qcow2,
-                capacity: disk.capacity,
-            };
-            let cancel = job.cancel_token();
-            export::write_disk(image, &to, wanted.format, request.compress, &progress, &cancel).await?;
-            before += disk.capacity;
-            made.push(to);
-        }
-        job.step("write", StepState::Done, None);
-        job.step("finish", StepState::Running, None);
-        let written = self
-            .name_disks(moment, disks, &made, wanted, &workshop, job)
-            .await?;
-        job.step("finish", StepState::Done, None);
-        Ok(written)
-    }
-
-    /// Secures the disks, writes the settings beside them, and gives all of them their names, or none.
-    async fn name_disks(
-        &self,
-        moment: &Moment,
-        disks: &[usize],
-        made: &[PathBuf],
-        wanted: &Wanted,
-        workshop: &TempDir,
-        job: &JobHandle,
-    ) -> Result<Vec<Exported>> {
-        let mut ready = Vec::new();
-        for (path, place) in made.iter().zip(&wanted.places) {
-            let (bytes, hash) = export::sync_and_hash(path, &job.cancel_token()).await?;
-            ready.push((path.clone(), place, bytes, hash));
-        }
-        if let Some(place) = &wanted.settings {
-            let path = workshop.path().join("settings");
-            let text = settings_text(&moment.spec, disks, &wanted.places)?;
-            std::fs::write(&path, text).map_err(|e| Error::io("write the settings", &path, &e))?;
-            let (bytes, hash) = export::sync_and_hash(&path, &job.cancel_token()).await?;
-            ready.push((path, place, bytes, hash));
-        }
-        job.check_cancelled()?;
-        let mut named: Vec<Exported> = Vec::new();
-        for (path, place, bytes, hash) in ready {
-            if let Err(error) = place.keep_file(&path) {
-                for before in &named {
-                    // Named a moment ago by us.
-                    let _ = std::fs::remove_file(&before.path);
-                }
-                return Err(error);
-            }
-            named.push(Exported {
-                path: place.path().to_owned(),
-                bytes,
-                sha256: Some(hash),
-            });
-        }
-        Ok(named)
-    }
 }
 
 fn planned(place: &Place, estimate: u64) -> ExportFile {
@@ -416,51 +330,6 @@ fn numbered(to: &Path, number: usize) -> PathBuf {
         None => format!("{stem}-disk{number}"),
     };
     to.with_file_name(name)
-}
-
-/// The settings beside exported disks: what another program or person needs to make such a machine.
-fn settings_text(spec: &MachineSpec, disks: &[usize], places: &[Place]) -> Result<String> {
-    let disks: Vec<_> = disks
-        .iter()
-        .zip(places)
-        .map(|(index, place)| {
-            let disk = &spec.disks[*index];
-            json!({
-                "file": place.path().file_name().unwrap_or_default().to_string_lossy(),
-                "capacity": disk.capacity,
-                "bus": disk.bus.as_str(),
-                "read_only": disk.read_only,
-                "label": disk.label.clone().unwrap_or_default(),
-            })
-        })
-        .collect();
-    let nics: Vec<_> = spec
-        .nics
-        .iter()
-        .map(|nic| json!({ "mac": nic.mac, "link": nic.link }))
-        .collect();
-    let settings = json!({
-        "version": 1,
-        "name": spec.name,
-        "system": spec.system.clone().unwrap_or_default(),
-        "arch": spec.arch,
-        "cpus": spec.cpus,
-        "memory": spec.memory,
-        "firmware": spec.firmware,
-        "clock_local": spec.clock_local,
-        "boot_order": spec.boot_order,
-        "tags": spec.tags,
-        "notes": spec.notes,
-        "disks": disks,
-        "nics": nics,
-        "ports": spec.ports,
-    });
-    toml::to_string_pretty(&settings).map_err(|e| {
-        Error::failed(
-            "spec-unwritable",
-            format!("The machine's settings can't be written: {e}."),
-        )
-    })
 }
 
 #[cfg(test)]
