@@ -86,8 +86,7 @@ export function CopyOutSheet({ machine, disk, snapshot, paths, onStarted, onClos
             size="lg"
             variant="primary"
             type="submit"
-            isPending={copy.isPending}
-            unavailable={!isAbsolute(folder)}
+            unavailable={!isAbsolute(folder) || copy.isPending}
           >
             {t("files.copy")}
           </Button>
