@@ -44,6 +44,7 @@ crashlab: build ## kills the service and QEMU at random moments and looks at wha
 	@scripts/setup.sh test
 	@tests/guests/build.sh
 	cargo run --locked -q -p nestbox-crashlab -- --kills $(or $(N),300) $(if $(SEED),--seed $(SEED)) --report target/crashlab.json
+	cargo run --locked -q -p nestbox-crashlab -- --offline --kills $(or $(N),300) $(if $(SEED),--seed $(SEED)) --report target/crashlab-offline.json
 
 docs: setup ## writes docs/openapi.json, the pages' types and docs/errors.md from the code
 	@scripts/ui.sh deps

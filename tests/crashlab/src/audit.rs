@@ -214,7 +214,7 @@ impl Audit {
     }
 }
 
-fn ask_about(image: &Path) -> Finding<Output> {
+pub fn ask_about(image: &Path) -> Finding<Output> {
     Command::new("qemu-img")
         .args(["check", "-f", "qcow2", "--output=json"])
         .arg(image)

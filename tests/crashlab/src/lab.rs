@@ -102,10 +102,10 @@ impl Lab {
                 break;
             }
             let operation = self.pick();
-            let row = self.report.rows.entry(operation).or_default();
+            let row = self.report.rows.entry(operation.name()).or_default();
             row.kills += 1;
             let done = self.round(round, operation);
-            let row = self.report.rows.entry(operation).or_default();
+            let row = self.report.rows.entry(operation.name()).or_default();
             match done {
                 Ok(Fate::Before) => row.before += 1,
                 Ok(Fate::After) => row.after += 1,
@@ -486,7 +486,7 @@ impl Lab {
     }
 }
 
-fn kill(pid: Option<u32>) {
+pub fn kill(pid: Option<u32>) {
     let pid = pid
         .and_then(|pid| i32::try_from(pid).ok())
         .and_then(Pid::from_raw);
@@ -496,7 +496,7 @@ fn kill(pid: Option<u32>) {
     }
 }
 
-fn ended(child: &mut Child, patience: Duration) -> Finding<()> {
+pub fn ended(child: &mut Child, patience: Duration) -> Finding<()> {
     let deadline = Instant::now() + patience;
     loop {
         if child.try_wait().map_err(|e| e.to_string())?.is_some() {

@@ -6,17 +6,22 @@
 //!   there is no file that nobody needs;
 //! - a guest whose process lives goes on; on the disk of one that died is every number it had said.
 //!
+//! Beside it, [`OfflineLab`] cuts operations on machines that are off: disks that grow, shrink, move and are checked,
+//! imports, exports and backups. There, content decides: what a disk showed before is still shown by one afterwards.
+//!
 //! Everything random comes from one seed.
 
 mod audit;
 mod guest;
 mod judge;
 mod lab;
+mod offline;
 mod operation;
 mod report;
 mod world;
 
 pub use lab::{Lab, Options};
+pub use offline::{Act, OfflineLab};
 pub use operation::Operation;
 pub use report::{Report, Row};
 

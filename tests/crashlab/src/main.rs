@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout)]
 
 use clap::Parser;
-use nestbox_crashlab::{Finding, Lab, Operation, Options};
+use nestbox_crashlab::{Act, Finding, Lab, OfflineLab, Operation, Options, Report};
 use nestbox_guests::{Guests, TestHome};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +22,9 @@ struct Arguments {
     /// Only these operations: take, restore, delete, …
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Operations on machines that are off: disks, imports, exports, backups
+    #[arg(long)]
+    offline: bool,
     /// No round begins after so many minutes
     #[arg(long, default_value_t = 120)]
     minutes: u64,
@@ -46,41 +49,57 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Finding<bool> {
     let told = |error: nestbox_model::Error| format!("{} {}", error.message, error.hint);
-    let guests = Guests::ensure().map_err(told)?;
     let seed = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let home = TestHome::new().map_err(told)?;
     println!("seed {seed}, home {}", home.path().display());
     let options = Options {
         kills: arguments.kills,
         seed,
-        only: operations(&arguments.only)?,
+        only: Vec::new(),
         limit: Duration::from_secs(arguments.minutes * 60),
         boot: true,
         verbose: true,
     };
-    let mut lab = Lab::open(home, &guests, options)?;
-    let report = lab.work();
-    print!("{report}");
-    if let Some(path) = &arguments.report {
-        let text = serde_json::to_vec_pretty(report).map_err(|e| e.to_string())?;
-        std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+    if arguments.offline {
+        let acts = chosen(&arguments.only, &Act::ALL.map(|(act, ..)| (act.name(), act)))?;
+        let mut lab = OfflineLab::open(home, options, acts)?;
+        let good = tell(arguments, lab.work())?;
+        if !good && arguments.keep {
+            // What is never dropped stays as it is.
+            std::mem::forget(lab);
+        }
+        return Ok(good);
     }
-    let good = report.findings.is_empty();
+    let guests = Guests::ensure().map_err(told)?;
+    let only = chosen(
+        &arguments.only,
+        &Operation::ALL.map(|(one, ..)| (one.name(), one)),
+    )?;
+    let mut lab = Lab::open(home, &guests, Options { only, ..options })?;
+    let good = tell(arguments, lab.work())?;
     if !good && arguments.keep {
-        println!("kept {}", lab.home().path().display());
         std::mem::forget(lab);
     }
     Ok(good)
 }
 
-fn operations(names: &[String]) -> Finding<Vec<Operation>> {
+fn tell(arguments: &Arguments, report: &Report) -> Finding<bool> {
+    print!("{report}");
+    if let Some(path) = &arguments.report {
+        let text = serde_json::to_vec_pretty(report).map_err(|e| e.to_string())?;
+        std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    Ok(report.findings.is_empty())
+}
+
+/// Those of `all` that are named.
+fn chosen<T: Copy>(names: &[String], all: &[(String, T)]) -> Finding<Vec<T>> {
     names
         .iter()
         .map(|name| {
-            Operation::ALL
-                .iter()
-                .map(|(operation, ..)| *operation)
-                .find(|operation| operation.name() == *name)
+            let found = all.iter().find(|(other, _)| other == name);
+            found
+                .map(|(_, one)| *one)
                 .ok_or_else(|| format!("there is no operation “{name}”"))
         })
         .collect()

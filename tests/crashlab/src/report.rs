@@ -1,6 +1,5 @@
 //! What came of it.
 
-use crate::Operation;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,7 +31,7 @@ pub struct Report {
     /// Of these: the service alone, QEMU alone, both.
     pub victims: [u32; 3],
     /// By operation.
-    pub rows: BTreeMap<Operation, Row>,
+    pub rows: BTreeMap<String, Row>,
     /// Images that `qemu-img check` judged, and how many of them had lost clusters.
     pub checks: u32,
     /// Space that is lost in an image; no harm to data.
@@ -78,7 +77,7 @@ impl fmt::Display for Report {
         };
         let mut all = Row::default();
         for (operation, row) in &self.rows {
-            line(&operation.name(), row)?;
+            line(operation, row)?;
             all.kills += row.kills;
             all.before += row.before;
             all.after += row.after;

@@ -93,7 +93,11 @@ pub fn look(home: &TestHome) -> Finding<World> {
     Ok(world)
 }
 
-fn tree(folder: &MachineFolder) -> Finding<BTreeMap<String, SnapshotRecord>> {
+/// The records of a machine's snapshots, by id.
+///
+/// # Errors
+/// One that can't be read.
+pub fn tree(folder: &MachineFolder) -> Finding<BTreeMap<String, SnapshotRecord>> {
     let mut tree = BTreeMap::new();
     for entry in std::fs::read_dir(folder.snapshots())
         .into_iter()
