@@ -62,7 +62,9 @@ impl OfflineLab {
         lab.make_image(&source)?;
         lab.source = stock::content(&source)?;
         lab.new_web()?;
-        lab.run(&["backup", WEB, &text(&lab.file(BACKUP))])?;
+        if lab.acts.is_empty() || lab.acts.contains(&Act::RestoreBackup) {
+            lab.run(&["backup", WEB, &text(&lab.file(BACKUP))])?;
+        }
         Ok(lab)
     }
 
@@ -342,6 +344,12 @@ impl OfflineLab {
         for name in stock::names(&self.files.path().join("out")) {
             let path = self.files.path().join("out").join(name);
             let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
+        }
+        // Of a move that was not begun.
+        for name in stock::names(self.files.path()) {
+            if !matches!(name.as_str(), "out" | SOURCE | BACKUP) {
+                let _ = std::fs::remove_file(self.file(&name));
+            }
         }
         let mut now = stock::look(&self.home)?;
         let crowded = now.values().map(|machine| machine.disks.len()).sum::<usize>() > 8;
