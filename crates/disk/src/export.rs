@@ -11,7 +11,7 @@ pub mod tar;
 pub mod utm;
 
 pub use ova::{OvaDisk, write_ova};
-pub use place::Place;
+pub use place::{Place, sweep};
 
 use crate::{
     Facts, Inspection, import_disk,

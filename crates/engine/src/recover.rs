@@ -1,5 +1,6 @@
 //! After a crash: every journalled operation is finished or rolled back.
 
+use crate::carry::WRITE;
 use crate::disks::{ADD, MOVE, RESIZE};
 use crate::machine::Handle;
 use crate::restore::RESTORE;
@@ -38,6 +39,7 @@ impl Engine {
             let done = match entry.machine.as_ref().and_then(|id| self.handle_by_id(id)) {
                 Some(handle) => self.recover_one(&handle, &entry).await,
                 None if entry.op == TOGETHER => continue,
+                None if entry.op == WRITE => self.recover_writing(&entry).map(|()| true),
                 // Its machine is gone, and its files with it.
                 None => Ok(true),
             };
@@ -260,7 +262,7 @@ impl Engine {
     }
 }
 
-fn field<T: serde::de::DeserializeOwned + Default>(entry: &JournalEntry, name: &str) -> T {
+pub(crate) fn field<T: serde::de::DeserializeOwned + Default>(entry: &JournalEntry, name: &str) -> T {
     entry
         .payload
         .get(name)

@@ -1,6 +1,7 @@
 //! Where something for the user is going to be: looked at before anything is written, named when all is complete.
 
 use nestbox_model::{Error, Result};
+use sha2::{Digest, Sha256};
 use std::{
     fs::{self, Metadata},
     io::ErrorKind,
@@ -14,6 +15,19 @@ pub struct Place {
     path: PathBuf,
     parent: PathBuf,
     overwrite: bool,
+    library: PathBuf,
+}
+
+/// End of a workshop's name; it begins with [`prefix`].
+const SUFFIX: &str = ".partial";
+/// What a folder that is being replaced is called in the workshop.
+const REPLACED: &str = "replaced";
+
+/// Begin of the names of a library's workshops: another library's may be at work in the same folder.
+fn prefix(library: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let hash = Sha256::digest(library.as_os_str().as_bytes());
+    format!(".nestbox-{}-", hex::encode(&hash[..6]))
 }
 
 impl Place {
@@ -82,6 +96,7 @@ impl Place {
             path: parent.join(name),
             parent,
             overwrite,
+            library,
         })
     }
 
@@ -127,8 +142,8 @@ impl Place {
     /// `permission-denied`, `no-space` and friends.
     pub fn workshop(&self) -> Result<TempDir> {
         tempfile::Builder::new()
-            .prefix(".nestbox-")
-            .suffix(".partial")
+            .prefix(&prefix(&self.library))
+            .suffix(SUFFIX)
             .tempdir_in(&self.parent)
             .map_err(|error| Error::io("write into the folder", &self.parent, &error))
     }
@@ -157,7 +172,7 @@ impl Place {
     pub fn keep_folder(&self, made: &Path, workshop: &TempDir) -> Result<()> {
         self.check(&|there| there.is_symlink() || (there.is_dir() && is_bundle(&self.path)))?;
         if self.is_taken() {
-            let aside = workshop.path().join("replaced");
+            let aside = workshop.path().join(REPLACED);
             fs::rename(&self.path, &aside)
                 .map_err(|error| Error::io("replace the folder", &self.path, &error))?;
             return self.rename(made).inspect_err(|_| {
@@ -181,6 +196,36 @@ impl Place {
         }
         crate::work::sync_folder_of(&self.path).map_err(failed)
     }
+}
+
+/// Removes what writers of the library `library` that died left beside `target`; what one of them had put aside to
+/// replace it comes back. Right only while nothing of that library is being written there.
+///
+/// # Errors
+/// What can't be put back or removed.
+pub fn sweep(target: &Path, library: &Path) -> Result<()> {
+    let library = fs::canonicalize(library).unwrap_or_else(|_| library.to_owned());
+    let prefix = prefix(&library);
+    let Some(parent) = target.parent() else {
+        return Ok(());
+    };
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with(&prefix) && name.ends_with(SUFFIX));
+        if !ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let aside = entry.path().join(REPLACED);
+        if aside.exists() && fs::symlink_metadata(target).is_err() {
+            rename_new(&aside, target)
+                .map_err(|error| Error::io("put back what was being replaced", target, &error))?;
+        }
+        fs::remove_dir_all(entry.path())
+            .map_err(|error| Error::io("remove an unfinished file", &entry.path(), &error))?;
+    }
+    Ok(())
 }
 
 fn is_bundle(path: &Path) -> bool {
@@ -212,4 +257,29 @@ fn rename_new(from: &Path, to: &Path) -> std::io::Result<()> {
         return Err(ErrorKind::AlreadyExists.into());
     }
     fs::rename(from, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_writer_left_goes_and_what_it_put_aside_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = tempfile::tempdir().unwrap();
+        let target = folder.path().canonicalize().unwrap().join("web.utm");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("config.plist"), "old").unwrap();
+        let place = Place::bundle(&target, true, library.path()).unwrap();
+        let workshop = place.workshop().unwrap();
+        // Cut short between the two renames.
+        fs::rename(&target, workshop.path().join(REPLACED)).unwrap();
+        let _left = workshop.keep();
+        let foreign = folder.path().join(".nestbox-0123456789ab-x.partial");
+        fs::create_dir(&foreign).unwrap();
+        sweep(&target, library.path()).unwrap();
+        assert_eq!(fs::read_to_string(target.join("config.plist")).unwrap(), "old");
+        assert!(foreign.exists(), "another library's");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }

@@ -109,9 +109,10 @@ impl Engine {
         ];
         let job = self.new_job(JobKind::Backup, title, Some(handle.id.clone()), &steps)?;
         let (engine, worker) = (self.clone(), job.clone());
-        Ok(self.run_carrying(&job, async move {
+        let to = place.clone();
+        self.run_carrying(&job, [&to], async move {
             engine.back_up(&handle, &request, &place, &worker).await
-        }))
+        })
     }
 
     async fn back_up(

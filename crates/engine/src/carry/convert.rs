@@ -33,7 +33,8 @@ impl Engine {
         let steps = [("read", "Look at the file"), ("convert", "Convert the disk")];
         let job = self.new_job(JobKind::Convert, format!("Convert to “{name}”"), None, &steps)?;
         let worker = job.clone();
-        Ok(self.run_carrying(&job, async move {
+        let to = place.clone();
+        self.run_carrying(&job, [&to], async move {
             worker.step("read", StepState::Running, None);
             let inspection = crate::import::inspect(&request.file).await?;
             worker.step("read", StepState::Done, None);
@@ -44,6 +45,6 @@ impl Engine {
             let written = export::convert(&inspection, &place, format, &progress, &cancel).await?;
             worker.step("convert", StepState::Done, None);
             Ok(json!({ "path": written.path, "bytes": written.bytes }))
-        }))
+        })
     }
 }

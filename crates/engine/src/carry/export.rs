@@ -15,6 +15,9 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Of the snapshot that an export of a running machine takes.
+pub(super) const SNAPSHOT_NAME: &str = "For an export";
+
 /// What is going to be written, checked before anything is.
 pub(super) struct Wanted {
     pub format: ExportFormat,
@@ -79,10 +82,11 @@ impl Engine {
         ];
         let job = self.new_job(JobKind::Export, title, Some(handle.id.clone()), &steps)?;
         let (engine, worker) = (self.clone(), job.clone());
-        Ok(self.run_carrying(&job, async move {
+        let places: Vec<Place> = wanted.places.iter().chain(&wanted.settings).cloned().collect();
+        self.run_carrying(&job, &places, async move {
             let files = engine.export_all(&handle, &request, &wanted, &worker).await?;
             Ok(json!({ "files": files, "notes": wanted.notes }))
-        }))
+        })
     }
 
     fn wanted(&self, handle: &Arc<Handle>, request: &ExportRequest) -> Result<Wanted> {
@@ -255,7 +259,7 @@ impl Engine {
 
     async fn snapshot_for_export(&self, handle: &Arc<Handle>) -> Result<SnapshotRecord> {
         let request = SnapshotRequest {
-            name: Some("For an export".into()),
+            name: Some(SNAPSHOT_NAME.into()),
             memory: Some(false),
             ..SnapshotRequest::default()
         };
