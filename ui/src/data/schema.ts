@@ -78,6 +78,58 @@ export interface components {
        */
       keep?: number;
     };
+    /** @description What a backup holds, as its first part tells. */
+    BackupInfo: {
+      /**
+       * Format: int64
+       * @description Bytes once restored, roughly.
+       */
+      bytes: number;
+      /**
+       * Format: date-time
+       * @description When the backup was made.
+       */
+      created_at: string;
+      /**
+       * Format: int32
+       * @description Disks of the present.
+       */
+      disks: number;
+      /** @description The machine's name. */
+      name: string;
+      /** @description Sentences for the user. */
+      notes: string[];
+      /**
+       * Format: int32
+       * @description Snapshots in it.
+       */
+      snapshots: number;
+      /** @description Guest system in words. */
+      system?: string | null;
+      /**
+       * Format: int32
+       * @description Version of the format.
+       */
+      version: number;
+    };
+    /** @description `POST …/backup`. */
+    BackupRequest: {
+      /** @description With saved memory. */
+      memory?: boolean;
+      /** @description Replace a file that is there. */
+      overwrite?: boolean;
+      /** @description With the snapshot tree. */
+      snapshots?: boolean;
+      /** @description Absolute path of the new file. */
+      to: string;
+    };
+    /** @description A restore that began. */
+    BackupRestoreStarted: {
+      /** @description The work under way. */
+      job: components["schemas"]["Job"];
+      /** @description The machine in the making. */
+      machine: components["schemas"]["Machine"];
+    };
     /** @description A disk that emptying the trash frees with the machines there. */
     BinnedDisk: {
       /**
@@ -1198,6 +1250,13 @@ export interface components {
      * @enum {string}
      */
     Recognised: "iso" | "qcow2" | "raw" | "vmdk" | "vdi" | "vhd" | "vhdx" | "ova" | "ovf" | "utm" | "vbox" | "vmx" | "quickemu" | "libvirt" | "gz" | "xz" | "zst" | "bz2" | "zip";
+    /** @description `POST /v1/restore-backup`. */
+    RestoreBackupRequest: {
+      /** @description Absolute path of the backup. */
+      file: string;
+      /** @description Unset: the name it had, or the next free one like it. */
+      name?: string | null;
+    };
     /** @description Restore a snapshot. */
     RestoreRequest: {
       /** @description Throw the present away instead of keeping it as a snapshot. */
@@ -1213,6 +1272,8 @@ export interface components {
       /** @description What else changed, in sentences: the hardware, a medium that is not there any more. */
       notes?: string[];
     };
+    /** @description A restore that began, or what a dry run found. */
+    Restoring: components["schemas"]["BackupRestoreStarted"] | components["schemas"]["BackupInfo"];
     /** @description The service. */
     ServiceInfo: {
       /**
