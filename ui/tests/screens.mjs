@@ -195,7 +195,7 @@ export const SCREENS = [
     ready: async (page) => {
       await toolchain(page);
       await page.getByRole("button", { name: "Restore", exact: true }).click();
-      await page.getByRole("treeitem", { name: "Before restore" }).waitFor();
+      await page.getByRole("treeitem", { name: "Before restore" }).first().waitFor();
     },
     settle: 2_000,
   },
