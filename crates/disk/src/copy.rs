@@ -173,18 +173,22 @@ pub(crate) fn temporary_for(to: &Path) -> Result<tempfile::NamedTempFile> {
 
 /// Gives a complete temporary file its name, durably; never replaces a file.
 pub(crate) fn keep(temporary: tempfile::NamedTempFile, to: &Path) -> Result<()> {
-    temporary.persist_noclobber(to).map_err(|error| {
-        if error.error.kind() == ErrorKind::AlreadyExists {
-            Error::conflict(
-                "file-exists",
-                format!("There is already a file {}.", to.display()),
-            )
-            .with_detail("path", to.display().to_string())
-        } else {
-            Error::io("name a file in the library", to, &error.error)
-        }
-    })?;
-    work::sync_folder_of(to).map_err(|error| Error::io("name a file in the library", to, &error))
+    temporary
+        .persist_noclobber(to)
+        .map_err(|error| unnamed(to, &error.error))?;
+    work::sync_folder_of(to).map_err(|error| unnamed(to, &error))
+}
+
+/// A file could not get its name.
+pub(crate) fn unnamed(to: &Path, error: &io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::AlreadyExists => Error::conflict(
+            "file-exists",
+            format!("There is already a file {}.", to.display()),
+        )
+        .with_detail("path", to.display().to_string()),
+        _ => Error::io("name a file in the library", to, error),
+    }
 }
 
 /// The source is not what it was.

@@ -2,7 +2,11 @@
 
 use crate::common::{empty_qcow2, holds, home, qemu_io, wait_for_jobs};
 use nestbox_guests::TestHome;
+use nestbox_model::MachineSpec;
+use nestbox_model::layout::Layout;
+use nestbox_store::Library;
 use serde_json::Value;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 fn machine(home: &TestHome, name: &str) {
@@ -206,6 +210,94 @@ fn files_become_disks_and_stay_as_they_were() {
     let refused = home.nestbox(["disk", "add", "web", "--file", own.to_str().unwrap(), "--move"]);
     assert!(refused.code == Some(4) && own.exists(), "{refused:?}");
     assert_eq!(disks(&home, "web").len(), 3);
+    home.nestbox(["library", "check"]).ok();
+}
+
+#[test]
+fn a_moved_file_is_named_by_the_settings_or_back_where_it_was() {
+    let home = home();
+    machine(&home, "web");
+    // Beside the library, so that moving is renaming.
+    let folder = tempfile::tempdir_in(home.path().parent().unwrap()).unwrap();
+    let file = empty_qcow2(folder.path(), "only copy.qcow2");
+    qemu_io(&file, "write -P 9 0 1M");
+    let path = file.to_str().unwrap();
+    let settings = home.machine_folder("web").join("machine.toml");
+    let aside = settings.with_extension("aside");
+
+    // The settings can't be written: a folder has their name.
+    let unwritable = |wanted: bool| match wanted {
+        true => {
+            std::fs::rename(&settings, &aside).unwrap();
+            std::fs::create_dir(&settings).unwrap();
+        }
+        false => {
+            std::fs::remove_dir(&settings).unwrap();
+            std::fs::rename(&aside, &settings).unwrap();
+        }
+    };
+    let images = || {
+        std::fs::read_dir(settings.with_file_name("disks"))
+            .unwrap()
+            .count()
+    };
+    assert_eq!(disks(&home, "web").len(), 1);
+    unwritable(true);
+    let refused = home.nestbox(["disk", "add", "web", "--file", path, "--move"]);
+    assert!(
+        refused.code == Some(1) && refused.stderr.contains(path),
+        "{refused:?}"
+    );
+    unwritable(false);
+    assert!(holds(&file, 0, 9) && images() == 1);
+
+    // One that had to be written anew can't go back as it was: the next start names it.
+    let source = empty_qcow2(folder.path(), "source.qcow2");
+    qemu_io(&source, "write -P 7 0 4M");
+    let foreign = folder.path().join("only copy.vdi");
+    let converted = std::process::Command::new("qemu-img")
+        .args(["convert", "-f", "qcow2", "-O", "vdi"])
+        .args([&source, &foreign])
+        .status();
+    assert!(converted.unwrap().success());
+    unwritable(true);
+    let refused = home.nestbox([
+        "disk",
+        "add",
+        "web",
+        "--file",
+        foreign.to_str().unwrap(),
+        "--move",
+    ]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(!foreign.exists() && images() == 2);
+    unwritable(false);
+    home.nestbox(["service", "stop"]).ok();
+    let all = disks(&home, "web");
+    assert!(all.len() == 2 && all[1]["attached"] == false, "{all:#?}");
+    assert!(holds(&image(&all[1]), 0, 7) && holds(&image(&all[1]), 3, 7));
+
+    // The same after a crash between the move and the settings, even when the old name was taken meanwhile.
+    let moved = home.json(["disk", "add", "web", "--file", path, "--move"]);
+    let disk = &moved["disk"];
+    let name = image(disk).file_name().unwrap().to_str().unwrap().to_owned();
+    home.nestbox(["service", "stop"]).ok();
+    std::fs::write(&file, "another").unwrap();
+    let facts = std::fs::metadata(image(disk)).unwrap();
+    let mut spec: MachineSpec = toml::from_str(&std::fs::read_to_string(&settings).unwrap()).unwrap();
+    let gone = spec.disks.pop().unwrap();
+    std::fs::write(&settings, toml::to_string(&spec).unwrap()).unwrap();
+    let library = Library::open(&Layout::new(home.path(), Path::new("/tmp"))).unwrap();
+    let payload = serde_json::json!({
+        "images": [name], "disk": gone, "moved": { "path": path, "inode": facts.ino() },
+    });
+    let entry = library.begin("disk-add", Some(&spec.id), &payload).unwrap();
+    library.advance(entry, "move", &payload).unwrap();
+    drop(library);
+    let all = disks(&home, "web");
+    let kept = all.iter().find(|other| other["id"] == disk["id"]).expect("kept");
+    assert!(kept["attached"] == false && holds(&image(kept), 0, 9), "{all:#?}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"another");
     home.nestbox(["library", "check"]).ok();
 }
 

@@ -118,11 +118,15 @@ impl Incoming {
                 format!("There is already a file {}.", to.display()),
             ));
         }
-        self.came_from = None;
-        match self.file.take() {
-            Some(file) => copy::keep(file, to),
-            None => Ok(()),
-        }
+        let Some(file) = self.file.take() else {
+            return Ok(());
+        };
+        file.persist_noclobber(to).map_err(|error| {
+            // Dropping gives it back.
+            self.file = Some(error.file);
+            copy::unnamed(to, &error.error)
+        })?;
+        work::sync_folder_of(to).map_err(|error| copy::unnamed(to, &error))
     }
 }
 

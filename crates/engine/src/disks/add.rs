@@ -1,5 +1,7 @@
 //! New disks: empty ones, and files of the user's.
 
+use super::moved::Moved;
+use super::transfer::names;
 use super::{ADD, Place, check_changeable, clean_label, disk_name};
 use crate::hardware::{check_absolute, check_disk, new_disk};
 use crate::jobs::JobHandle;
@@ -40,17 +42,25 @@ impl Engine {
                 after.disks.push(disk.clone());
                 self.check_disks(&after).await?;
                 self.free_slot(&handle, &disk)?;
+                let moved = match request.action {
+                    FileAction::Move => Some(Moved::of(&inspection)?),
+                    _ => None,
+                };
                 let journal = self.begin_adding(&handle, &disk)?;
                 let title = format!("Add a disk to “{}”", handle.name());
                 let steps = [("copy", "Bring the disk in"), ("attach", "Attach it")];
-                let job = self
-                    .new_job(JobKind::DiskAdd, title, Some(handle.id.clone()), &steps)
-                    .inspect_err(|_| self.close_adding(&handle, &disk, journal))?;
+                let job = match self.new_job(JobKind::DiskAdd, title, Some(handle.id.clone()), &steps) {
+                    Ok(job) => job,
+                    Err(error) => {
+                        self.close_adding(&handle, &disk, None, journal).await;
+                        return Err(error);
+                    }
+                };
                 let shown = job.snapshot();
                 let (engine, own, worker) = (self.clone(), handle.clone(), job.clone());
                 let work = async move {
                     engine
-                        .add_file(&own, inspection, request.action, disk, journal, &worker)
+                        .add_file(&own, inspection, (request.action, moved), disk, journal, &worker)
                         .await
                 };
                 self.run_disk_job(&handle, turn, job, work);
@@ -106,7 +116,7 @@ impl Engine {
             self.attach_last(handle, handle.spec(), disk.clone()).await
         };
         let made = made.await;
-        self.close_adding(handle, &disk, journal);
+        self.close_adding(handle, &disk, None, journal).await;
         made?;
         self.tell_machine(EventKind::MachineChanged, handle, Some("Added a disk".into()));
         let place = Place::find(&handle.spec(), id.as_str())?;
@@ -170,28 +180,57 @@ impl Engine {
         self.library().begin(ADD, Some(&handle.id), &payload)
     }
 
-    /// An image that did not become a disk goes.
-    pub(super) fn close_adding(&self, handle: &Handle, disk: &DiskSpec, journal: JournalId) {
-        let closed = self
-            .sweep(handle, std::slice::from_ref(&disk.image))
-            .and_then(|()| self.library().finish(journal));
-        if let Err(error) = closed {
-            tracing::warn!(%error, machine = %handle.id, "what was made for a disk is cleared away at the next start");
+    /// Ends an adding, well or not. What can't be settled now is at the service's next start.
+    pub(super) async fn close_adding(
+        &self,
+        handle: &Handle,
+        disk: &DiskSpec,
+        moved: Option<&Moved>,
+        journal: JournalId,
+    ) {
+        let settled = self.settle_adding(handle, disk, moved).await;
+        if let Err(error) = settled.and_then(|()| self.library().finish(journal)) {
+            tracing::warn!(%error, machine = %handle.id, "what was made for a disk is settled at the next start");
         }
+    }
+
+    /// An image that did not become a disk goes; a file that was moved goes back to where it was.
+    ///
+    /// # Errors
+    /// `disk-not-settled` when the image must stay for now, though no settings name it.
+    async fn settle_adding(&self, handle: &Handle, disk: &DiskSpec, moved: Option<&Moved>) -> Result<()> {
+        if names(&handle.spec(), disk) {
+            return Ok(());
+        }
+        let image = self.folder(&handle.id).disk_image(&disk.image);
+        let stays = |why: &str| Error::failed("disk-not-settled", format!("{why}: {}", image.display()));
+        if self.guest_has(handle, disk).await {
+            return Err(stays("The guest writes to a disk that no settings name"));
+        }
+        match moved {
+            Some(moved) if moved.is(&image) => return moved.give_back(&image),
+            // Written anew, and the original is gone.
+            Some(moved) if image.exists() && moved.is_away() => {
+                return Err(stays("Nothing else holds what a moved file held"));
+            }
+            _ => {}
+        }
+        self.sweep(handle, std::slice::from_ref(&disk.image))
     }
 
     async fn add_file(
         &self,
         handle: &Arc<Handle>,
         inspection: Inspection,
-        action: FileAction,
+        (action, moved): (FileAction, Option<Moved>),
         mut disk: DiskSpec,
         journal: JournalId,
         job: &JobHandle,
     ) -> Result<()> {
+        let moved = moved.as_ref();
         let added = async {
             job.step("copy", StepState::Running, None);
-            self.bring_disk_in(handle, &inspection, action, &mut disk, journal, job)
+            self.bring_disk_in(handle, &inspection, (action, moved), &mut disk, journal, job)
                 .await?;
             job.step("copy", StepState::Done, None);
             job.step("attach", StepState::Running, None);
@@ -201,7 +240,13 @@ impl Engine {
                 let mut spec = handle.spec();
                 if spec.disks.iter().all(|other| other.id != disk.id) {
                     spec.detached.push(super::place::set_aside(disk.clone(), false));
-                    self.save_spec(handle, spec)?;
+                    self.save_spec(handle, spec).map_err(|error| match moved {
+                        Some(moved) => error.with_hint(format!(
+                            "The file is where it was: {}. If not, the service brings it as a detached disk when it starts next.",
+                            moved.path.display()
+                        )),
+                        None => error,
+                    })?;
                 }
                 return Err(error.with_hint(format!(
                     "The disk is there, detached. Attach it later: nestbox disk attach {} {}",
@@ -213,7 +258,7 @@ impl Engine {
             Ok(())
         };
         let added = added.await;
-        self.close_adding(handle, &disk, journal);
+        self.close_adding(handle, &disk, moved, journal).await;
         self.tell_machine(
             EventKind::MachineChanged,
             handle,
@@ -226,7 +271,7 @@ impl Engine {
         &self,
         handle: &Arc<Handle>,
         inspection: &Inspection,
-        action: FileAction,
+        (action, moved): (FileAction, Option<&Moved>),
         disk: &mut DiskSpec,
         journal: JournalId,
         job: &JobHandle,
@@ -243,8 +288,8 @@ impl Engine {
                 "or use it where it is: --link",
             )?;
         }
-        if action == FileAction::Move {
-            let payload = json!({ "images": [disk.image], "disk": disk, "moved_from": inspection.path });
+        if let Some(moved) = moved {
+            let payload = json!({ "images": [disk.image], "disk": disk, "moved": moved });
             self.library().advance(journal, "move", &payload)?;
         }
         let reporter = job.clone();
@@ -277,21 +322,19 @@ impl Engine {
         if spec.detached.iter().any(|other| other.disk.id == disk.id) {
             return Ok(());
         }
-        let moved_from: Option<PathBuf> =
-            field("moved_from").and_then(|from| serde_json::from_value(from).ok());
-        if let Some(from) = moved_from.filter(|from| !from.exists()) {
-            if image.exists() {
-                disk.capacity = nestbox_disk::capacity(&image)?;
-                spec.detached.push(super::place::set_aside(disk, false));
-                return self.save_spec(handle, spec);
-            }
-            // Not yet judged: the user's file, as it was, goes back to where it was.
-            if let [partial] = partials(&folder.disks()).as_slice() {
-                return std::fs::rename(partial, &from).map_err(|e| Error::io("give a file back", &from, &e));
-            }
+        let moved: Option<Moved> = field("moved").and_then(|value| serde_json::from_value(value).ok());
+        // Named only when it was complete: with a copy, the original may be gone by now.
+        if moved.as_ref().is_some_and(Moved::is_away) && image.exists() {
+            disk.capacity = nestbox_disk::capacity(&image)?;
+            spec.detached.push(super::place::set_aside(disk, false));
+            return self.save_spec(handle, spec);
         }
         for partial in partials(&folder.disks()) {
-            files::remove_file(&partial)?;
+            match &moved {
+                // Not yet judged: as it was, it goes back to where it was.
+                Some(moved) if moved.is(&partial) => moved.give_back(&partial)?,
+                _ => files::remove_file(&partial)?,
+            }
         }
         self.sweep(handle, &[disk.image])
     }

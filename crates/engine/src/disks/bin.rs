@@ -191,6 +191,13 @@ impl Engine {
             Ok(()) => self.save_spec(handle, spec),
             Err(error) => Err(error),
         };
+        if attached.is_err() && self.guest_has(handle, &disk).await {
+            // The guest is not to write to what no settings name. If it holds it, the journal keeps that in mind.
+            if let Err(error) = self.unplug_if_running(handle, &disk).await {
+                tracing::warn!(%error, machine = %handle.id, "the guest has a disk that no settings name yet");
+                return attached;
+            }
+        }
         if let Some(journal) = journal {
             self.library().finish(journal)?;
         }

@@ -6,6 +6,7 @@
 mod add;
 mod bin;
 mod compact;
+mod moved;
 mod options;
 mod place;
 mod plug;

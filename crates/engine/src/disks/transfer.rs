@@ -202,7 +202,7 @@ impl Engine {
                 Ok(())
             };
             let moved = moved.await;
-            engine.close_adding(&target, &copy, journal);
+            engine.close_adding(&target, &copy, None, journal).await;
             engine.tell_moved(&source, &target);
             moved
         };
@@ -233,7 +233,8 @@ async fn both(from: &Arc<Handle>, to: &Arc<Handle>) -> Result<(OwnedMutexGuard<(
     }
 }
 
-fn names(spec: &MachineSpec, disk: &DiskSpec) -> bool {
+/// Whether the disk's image is one of the machine's.
+pub(super) fn names(spec: &MachineSpec, disk: &DiskSpec) -> bool {
     let detached = spec.detached.iter().map(|detached| &detached.disk);
     let same = |other: &DiskSpec| Path::new(&other.image) == Path::new(&disk.image);
     spec.disks.iter().chain(detached).any(same)
