@@ -51,6 +51,18 @@ function disksOf(db, one) {
   return db.disks[one.id];
 }
 
+/** Disks that emptying the trash frees. */
+export const binned = (db) =>
+  db.machines.flatMap((one) =>
+    disksOf(db, one)
+      .filter((each) => each.removed_at)
+      .map((each) => ({ id: each.id, label: each.label, machine: one.id, machine_name: one.name, bytes: each.used })),
+  );
+
+export function emptyBins(db) {
+  for (const one of db.machines) db.disks[one.id] = disksOf(db, one).filter((each) => !each.removed_at);
+}
+
 function show(db, one) {
   const attached = disksOf(db, one).filter((each) => each.attached);
   attached.forEach((each, at) => (each.number = at + 1));
@@ -191,7 +203,7 @@ export function carryRoute(db, verb, one, body, query) {
 }
 
 export function restoreBackup(db, body, query, make) {
-  if (!body.file.endsWith(".nestbox-backup")) return error(400, "not-a-backup", "This is not a backup of Nestbox.", "Choose a file that “Back up…” has made.");
+  if (!/\.nestbox-backup$|backup/.test(body.file)) return error(400, "not-a-backup", "This is not a backup of Nestbox.", "Choose a file that “Back up…” has made.");
   const info = { name: "Mail server", system: "Debian 13", created_at: inDays(-9), version: 1, snapshots: 4, disks: 2, bytes: 14 * GIB, notes: ["Its network address is used by another machine here: it gets a new one."] };
   if (query.get("dry_run")) return ok(info);
   const one = make(body.name ?? info.name, "stopped", { system: info.system });

@@ -142,7 +142,9 @@ function manySnapshots() {
   return { current: "m999", depth: 1001, snapshots: list };
 }
 
-export function space(list, all, trash) {
+export const DOWNLOADS = [["Downloaded image: debian-13", 1211], ["Unfinished downloads", 88]];
+
+export function space(list, all, trash, downloads, disks) {
   const item = (kind, one, snap, title, bytes, freeable, action, note = null) => ({ kind, machine: one?.id ?? null, machine_name: one?.name ?? null, snapshot: snap?.id ?? null, title, bytes, freeable, action, note });
   const items = [];
   for (const one of list) {
@@ -157,7 +159,8 @@ export function space(list, all, trash) {
   const ubuntu = list.find((one) => one.name === "Ubuntu Desktop");
   if (ubuntu) items.push(item("leftover", ubuntu, null, "Images of deleted snapshots", 1380 * MIB, 900 * MIB, "tidy", "The rest is still needed."));
   for (const entry of trash) items.push(item("trash", entry, null, `“${entry.name}” in the trash`, entry.size, entry.size, "empty-trash"));
-  if (list.length > 0) items.push(item("cache", null, null, "A downloaded image", 1211 * MIB, 1211 * MIB, null, "No machine stands on it; the next one would download it again."));
+  for (const [title, size] of downloads) items.push(item("cache", null, null, title, size * MIB, size * MIB, "prune-cache", "No machine stands on it; the next one downloads it again."));
+  for (const each of disks) items.push(item("trash", { id: each.machine, name: each.machine_name }, null, `The disk “${each.label}” in the bin`, each.bytes, each.bytes, "empty-trash", "Emptying the trash removes it for good."));
   return { free: HOST.disk_free, items: items.sort((a, b) => b.bytes - a.bytes) };
 }
 

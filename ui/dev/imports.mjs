@@ -37,6 +37,7 @@ export function importPlan(path) {
   }
   if (path.endsWith(".iso")) return ok(base(path, { recognised: "iso", description: "ISO 9660, bootable (BIOS, UEFI)", system: "Alpine 3.22", glyph: "Al", size: 66 * MIB, needs: 0, partitions: [], disks: [] }));
   if (path.endsWith(".xz")) return ok(base(path, { recognised: "xz", inside: "raw", description: "raw image, xz", system: "Debian 13", glyph: "De" }));
+  if (path.endsWith(".dat")) return error(400, "unknown-format", "Nothing that Nestbox knows.", "Choose a disk image, an installer (.iso) or a machine of another program.");
   if (path.endsWith(".txt")) return error(400, "unknown-format", "This is text, not a disk image or an installer.", "Choose a disk image, an installer (.iso) or a machine of another program.");
   if (path.endsWith(".vmdk")) return error(400, "outside-file", "The image names a file outside its own folder: /etc/shadow. Such files are never read.", "If you trust it, put the file beside the image and name it without a folder.");
   return ok(base(path, { system: "Debian 12", glyph: "De", warnings: ["The file system was not closed cleanly. Debian repairs it at its first start."] }));

@@ -4,9 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { error } from "./answers.mjs";
-import { carryRoute, diskRoute, restoreBackup } from "./disks.mjs";
+import { binned, carryRoute, diskRoute, emptyBins, restoreBackup } from "./disks.mjs";
 import { importPlan } from "./imports.mjs";
-import { doctor, HOST, library, machine, sceneOf, space, TEMPLATES } from "./fixtures.mjs";
+import { doctor, DOWNLOADS, HOST, library, machine, sceneOf, space, TEMPLATES } from "./fixtures.mjs";
 import { scene } from "./guest.mjs";
 import { cloneMachine, snapshotRoute, takeTogether } from "./snapshots.mjs";
 
@@ -25,6 +25,7 @@ class Fixtures {
   constructor(scenario) {
     this.scenario = scenario;
     Object.assign(this, library(scenario));
+    this.downloads = this.machines.length > 0 ? DOWNLOADS : [];
     this.sockets = new Set();
     this.tick = 0;
     this.next = 1;
@@ -192,12 +193,24 @@ function route(db, method, path, body, query) {
       }
       if (method === "DELETE") {
         const removed = db.trash;
-        if (!query.get("dry_run")) db.trash = [];
-        return { status: 200, body: { removed, freed: removed.reduce((sum, one) => sum + one.size, 0) } };
+        const disks = binned(db);
+        if (!query.get("dry_run")) {
+          db.trash = [];
+          emptyBins(db);
+          db.tell("trash.changed");
+        }
+        const freed = [...removed.map((one) => one.size), ...disks.map((each) => each.bytes)].reduce((sum, size) => sum + size, 0);
+        return { status: 200, body: { removed, disks, freed } };
       }
       return { status: 200, body: { entries: db.trash } };
     case "space":
-      return { status: 200, body: space(db.machines, db.snapshots, db.trash) };
+      return { status: 200, body: space(db.machines, db.snapshots, db.trash, db.downloads, binned(db)) };
+    case "cache": {
+      const freed = db.downloads.reduce((sum, [, size]) => sum + size * 1024 ** 2, 0);
+      db.downloads = [];
+      db.tell("cache.changed");
+      return { status: 200, body: { removed: [], freed } };
+    }
     case "restore-backup":
       return restoreBackup(db, body, query, machine);
     case "import": {

@@ -232,6 +232,12 @@ export async function run(bench) {
     await page.getByRole("button", { name: "Leave out trap.vmdk" }).click();
     await add("/home/builder/mail.nestbox-backup");
     await page.getByText("It becomes a new machine with its snapshots.").waitFor();
+    await add("/home/builder/notes.dat");
+    await page.getByRole("article", { name: "notes.dat can’t be imported" }).getByText("Nothing that Nestbox knows.").waitFor();
+    await page.getByRole("button", { name: "Leave out notes.dat" }).click();
+    await add("/home/builder/backup-of-tuesday.dat");
+    await page.getByText("It becomes a new machine with its snapshots.").waitFor();
+    await page.getByRole("button", { name: "Leave out backup-of-tuesday.dat" }).click();
     await page.getByRole("button", { name: "Import 3 items" }).click();
     await page.getByRole("tree", { name: "Machines" }).getByRole("treeitem", { name: "Mail server", exact: true }).waitFor();
   });

@@ -247,6 +247,16 @@ export async function run(bench) {
     await web.getByText("Memory of “Release 2.1”").waitFor({ state: "detached" });
     await main.getByRole("table", { name: "Ubuntu Desktop" }).getByRole("button", { name: "Tidy up: Images of deleted snapshots" }).click();
     await page.getByRole("status").getByText("Tidying up").waitFor();
+    const library = main.getByRole("table", { name: "The whole library" });
+    await library.getByRole("button", { name: "Remove downloads: Downloaded image: debian-13" }).click();
+    const prune = page.getByRole("alertdialog", { name: "Remove the downloads that no machine needs?" });
+    await prune.getByText("unfinished ones too: 1.3 GB").waitFor();
+    await prune.getByRole("button", { name: "Remove downloads" }).click();
+    await library.getByText("Unfinished downloads").waitFor({ state: "detached" });
+    await library.getByRole("button", { name: /^Empty bin: The disk/ }).click();
+    await page.getByRole("alertdialog", { name: "Empty bin" }).getByText("“Scratch” of Fedora Workstation").waitFor();
+    await page.getByRole("button", { name: "Empty bin", exact: true }).click();
+    await library.getByText("The disk “Scratch” in the bin").waitFor({ state: "detached" });
   });
 
   await flow("several machines at one instant, by palette and by tag", async (page) => {

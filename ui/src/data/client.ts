@@ -1,10 +1,13 @@
 /** The typed client: one function a route, errors as `ApiError`. Knows the platform, not React. */
 import type { Method, Platform } from "../platform/types";
-import type { BackupInfo, BackupRequest, BackupRestoreStarted, RestoreBackupRequest } from "./backup-types";
 import type {
   Accelerator,
   ActivityEntry,
   Arch,
+  BackupInfo,
+  BackupRequest,
+  BackupRestoreStarted,
+  CachePruned,
   CloneRequest,
   CloneStarted,
   CommandShown,
@@ -13,8 +16,8 @@ import type {
   CopyOutRequest,
   CreateRequest,
   DiskAddRequest,
-  DiskChanged,
   DiskChangeRequest,
+  DiskChanged,
   DiskDetails,
   DiskRemoved,
   DoctorReport,
@@ -29,14 +32,15 @@ import type {
   Logs,
   Machine,
   PortForward,
-  Restored,
+  RestoreBackupRequest,
   RestoreOptions,
+  Restored,
   ServiceInfo,
   Setting,
   Snapshot,
   SnapshotList,
-  SnapshotsDeleted,
   SnapshotTaken,
+  SnapshotsDeleted,
   SpaceReport,
   Stats,
   TakenTogether,
@@ -219,6 +223,8 @@ export function createClient(platform: Platform) {
     emptyTrash: (dryRun = false) => call<TrashEmptied>("DELETE", `/trash${query({ dry_run: dryRun || undefined })}`),
 
     space: () => get<SpaceReport>("/space"),
+    /** All downloads that no machine needs, unfinished ones too. */
+    pruneCache: () => call<CachePruned>("DELETE", "/cache"),
 
     importPlan: (path: string, arch?: Arch) => post<ImportPlan>("/import/plan", arch ? { path, arch } : { path }),
     import: (request: ImportRequest) => post<JobStarted>("/import", request),

@@ -2,13 +2,13 @@
 import { useInfiniteQuery, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { type ApiError } from "./client";
-import type { BackupInfo } from "./backup-types";
 import { keys } from "./keys";
 import { useClient } from "./provider";
 import type {
   AcceleratorReport,
   ActivityEntry,
   Arch,
+  BackupInfo,
   CommandShown,
   Comparison,
   Config,
@@ -27,6 +27,7 @@ import type {
   SpaceReport,
   Stats,
   Template,
+  TrashEmptied,
   TrashEntry,
 } from "./types";
 
@@ -154,6 +155,12 @@ export const useActivity = (): Read<ActivityEntry[]> => {
 export const useTrash = (): Read<TrashEntry[]> => {
   const client = useClient();
   return useQuery({ queryKey: keys.trash, queryFn: client.trash });
+};
+
+/** What emptying the trash would free: machines, and disks in the bins of others. */
+export const useTrashPlan = (): Read<TrashEmptied> => {
+  const client = useClient();
+  return useQuery({ queryKey: keys.trashPlan, queryFn: () => client.emptyTrash(true), staleTime: 0 });
 };
 
 /** What takes space; measured anew each time it is opened. */

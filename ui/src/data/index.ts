@@ -7,7 +7,6 @@ export { keys } from "./keys";
 export * from "./mutations";
 export { createDataSource, createQueryClient, DataProvider, type DataSource, readAhead, useClient, useConnection, useServiceEvents } from "./provider";
 export { isOver } from "./reducer";
-export type * from "./backup-types";
 export { type JobResult, resultOf } from "./job-result";
 export type * from "./types";
 export { useTimeLeft } from "./use-time-left";

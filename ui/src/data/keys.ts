@@ -13,6 +13,7 @@ export const keys = {
   config: ["config"] as const,
   activity: ["activity"] as const,
   trash: ["trash"] as const,
+  trashPlan: ["trash", "plan"] as const,
   space: ["space"] as const,
   comparison: (machine: string, from: string, to: string | null) => ["snapshots", machine, from, to] as const,
   stats: (machine: string | null) => ["stats", machine] as const,

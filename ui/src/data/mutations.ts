@@ -1,20 +1,22 @@
 /** Writes. Answers go straight into the cache; events bring the rest (and what other clients do). */
 import { useMutation, type UseMutationResult, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { type ApiError, type Client, toApiError } from "./client";
-import type { BackupRequest, BackupRestoreStarted, RestoreBackupRequest } from "./backup-types";
 import { keys } from "./keys";
 import { useClient } from "./provider";
 import { upsert, upsertJob } from "./reducer";
 import type {
   Accelerator,
+  BackupRequest,
+  BackupRestoreStarted,
+  CachePruned,
   CloneRequest,
   CloneStarted,
   Config,
   CopyOutRequest,
   CreateRequest,
   DiskAddRequest,
-  DiskChanged,
   DiskChangeRequest,
+  DiskChanged,
   DiskDetails,
   DiskRemoved,
   DoctorReport,
@@ -24,12 +26,13 @@ import type {
   JobStarted,
   Machine,
   PortForward,
-  Restored,
+  RestoreBackupRequest,
   RestoreOptions,
+  Restored,
   Setting,
   Snapshot,
-  SnapshotsDeleted,
   SnapshotTaken,
+  SnapshotsDeleted,
   TakenTogether,
   TogetherRequest,
   TrashEmptied,
@@ -154,6 +157,15 @@ function snapshotsStale(queries: QueryClient, _result: unknown, { id }: { id: st
 function spaceStale(queries: QueryClient): void {
   void queries.invalidateQueries({ queryKey: keys.space });
 }
+
+export const usePruneCache = (): Write<CachePruned, void> =>
+  useWrite(
+    (client) => client.pruneCache(),
+    (queries) => {
+      spaceStale(queries);
+      void queries.invalidateQueries({ queryKey: keys.templates });
+    },
+  );
 
 export const useTakeSnapshot = (): Write<
   SnapshotTaken,

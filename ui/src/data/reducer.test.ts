@@ -66,6 +66,11 @@ describe("reduceEvent", () => {
     expect(cached.activity?.[0]?.message).toBe("now");
   });
 
+  it("measures the space again when downloads went", () => {
+    const { stale } = reduceEvent({}, event({ kind: "cache.changed" }));
+    expect(stale).toEqual([{ what: "space" }, { what: "templates" }]);
+  });
+
   it("says when everything was lost", () => {
     expect(reduceEvent({ machines: [] }, event({ kind: "events.lost" })).lost).toBe(true);
   });

@@ -84,6 +84,8 @@ export function reduceEvent(before: Cached, event: ServiceEvent): Reduced {
     stale.push({ what: "space" });
   }
   if (event.kind === "trash.changed") stale.push({ what: "trash" }, { what: "space" });
+  // What is downloaded decides how fast a template is made.
+  if (event.kind === "cache.changed") stale.push({ what: "space" }, { what: "templates" });
   if (event.kind === "config.changed") stale.push({ what: "config" }, { what: "templates" });
   if (event.kind === "doctor.changed") stale.push({ what: "doctor" });
 

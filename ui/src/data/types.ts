@@ -48,6 +48,7 @@ export type Comparison = Answer<"Comparison">;
 export type SpaceAction = Schemas["SpaceAction"];
 export type SpaceItem = Answer<"SpaceItem">;
 export type SpaceReport = Answer<"SpaceReport">;
+export type CachePruned = Answer<"CachePruned">;
 
 export type JobKind = Schemas["JobKind"];
 export type JobState = Schemas["JobState"];
@@ -92,6 +93,11 @@ export type ExportFormat = Schemas["ExportFormat"];
 export type ExportRequest = Request<"ExportRequest">;
 export type ExportFile = Answer<"ExportFile">;
 export type ExportPlan = Answer<"ExportPlan">;
+
+export type BackupRequest = Request<"BackupRequest">;
+export type BackupInfo = Answer<"BackupInfo">;
+export type RestoreBackupRequest = Request<"RestoreBackupRequest">;
+export type BackupRestoreStarted = Answer<"BackupRestoreStarted">;
 
 export type CheckStatus = Schemas["CheckStatus"];
 export type Check = Answer<"Check">;

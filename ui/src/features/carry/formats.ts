@@ -15,7 +15,7 @@ export function exportName(machine: string, format: ExportFormat, disk: number |
   return `${fileSafe(stem)}.${endingOf(format)}`;
 }
 
-/** What the service calls backups. */
+/** The ending that the window proposes. The service takes any: what a file is, it reads from the file. */
 export const BACKUP_ENDING = "nestbox-backup";
 
 export const backupName = (machine: string, now: Date): string =>

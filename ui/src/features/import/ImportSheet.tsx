@@ -43,12 +43,12 @@ export function ImportSheet({ paths, onClose }: Props) {
     async (path: string, arch?: Arch) => {
       const asBackup = async () =>
         dispatch({ type: "backup", path, info: await client.backupInfo(path), machines: known.current });
+      const asImage = async () =>
+        dispatch({ type: "planned", path, plan: await client.importPlan(path, arch), machines: known.current });
       try {
         if (looksLikeBackup(path)) await asBackup();
-        else {
-          const found = await client.importPlan(path, arch);
-          dispatch({ type: "planned", path, plan: found, machines: known.current });
-        }
+        // A backup may have any name: what is no image may be one. If not, why it is no image counts.
+        else await asImage().catch((refusal: unknown) => asBackup().catch(() => Promise.reject(toApiError(refusal))));
       } catch (error) {
         dispatch({ type: "refused", path, error: toApiError(error).info });
       }

@@ -1,7 +1,6 @@
 /** The files of one import and what the user chose for each. Pure. */
 import { GIB } from "../../data/format";
-import type { BackupInfo } from "../../data/backup-types";
-import type { Arch, ErrorInfo, FileAction, Firmware, ImportPlan, ImportRequest, Machine } from "../../data/types";
+import type { Arch, BackupInfo, ErrorInfo, FileAction, Firmware, ImportPlan, ImportRequest, Machine } from "../../data/types";
 import { freeName, nameProblem } from "../newvm/draft";
 import { possibleActions } from "./possible";
 

@@ -1,24 +1,25 @@
 import { useState } from "react";
 import { ConfirmSheet } from "../../components";
-import type { ApiError, SpaceItem } from "../../data";
+import { type ApiError, formatBytes, type SpaceAction, type SpaceItem } from "../../data";
 import { t } from "../../i18n";
-import { type Offered, offeredOf } from "./groups";
 
-type Asked = Exclude<Offered, "tidy" | "empty-trash">;
-const isAsked = (action: Offered | null): action is Asked =>
+type Asked = Exclude<SpaceAction, "tidy" | "empty-trash">;
+const isAsked = (action: SpaceAction | null): action is Asked =>
   action !== null && action !== "tidy" && action !== "empty-trash";
 
 interface Props {
   item: SpaceItem;
+  /** Bytes that all downloads nobody needs take together: they go at once. */
+  downloads: number;
   free: (item: SpaceItem) => Promise<void>;
   onClose: () => void;
 }
 
 /** Before something is freed that is lost by it: says what. */
-export function FreeSheet({ item, free, onClose }: Props) {
+export function FreeSheet({ item, downloads, free, onClose }: Props) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<ApiError | null>(null);
-  const action = offeredOf(item);
+  const { action } = item;
   if (!isAsked(action)) return null;
   const confirm = () => {
     if (busy) return;
@@ -37,7 +38,13 @@ export function FreeSheet({ item, free, onClose }: Props) {
       onClose={onClose}
       failure={error ? { title: t("space.notFreed"), error } : null}
     >
-      <p>{t(`space.lose.${action}`, { title: item.title, machine: item.machine_name ?? "" })}</p>
+      <p>
+        {t(`space.lose.${action}`, {
+          title: item.title,
+          machine: item.machine_name ?? "",
+          size: formatBytes(downloads),
+        })}
+      </p>
       {action === "delete-snapshot" && item.note ? <p className="t2">{item.note}</p> : null}
     </ConfirmSheet>
   );

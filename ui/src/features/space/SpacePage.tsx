@@ -7,7 +7,7 @@ import { type ApiError, formatBytes, type SpaceItem, useClient, useSpace } from 
 import { t } from "../../i18n";
 import { EmptyBinSheet } from "../trash";
 import { FreeSheet } from "./FreeSheet";
-import { freeableOf, groupsOf, noteOf, offeredOf, type SpaceGroup } from "./groups";
+import { freeableOf, groupsOf, noteOf, type SpaceGroup } from "./groups";
 import "./space.css";
 import { useFree } from "./use-free";
 
@@ -70,8 +70,13 @@ export function SpacePage() {
         </div>
       </Scroll>
       {asking?.action === "empty-trash" ? <EmptyBinSheet onClose={() => setAsking(null)} /> : null}
-      {asking && asking.action !== "empty-trash" ? (
-        <FreeSheet item={asking} free={free} onClose={() => setAsking(null)} />
+      {data && asking && asking.action !== "empty-trash" ? (
+        <FreeSheet
+          item={asking}
+          downloads={freeableOf(data, "prune-cache")}
+          free={free}
+          onClose={() => setAsking(null)}
+        />
       ) : null}
     </Page>
   );
@@ -128,7 +133,7 @@ interface RowProps {
 }
 
 function Row({ item, largest, onAction }: RowProps) {
-  const action = offeredOf(item);
+  const { action } = item;
   const note = noteOf(item);
   const words = action ? t(`space.do.${action}`) : null;
   return (

@@ -35,17 +35,22 @@ describe("groupsOf", () => {
   it("puts deleted machines and downloads to the library", () => {
     const groups = groupsOf({
       free: 0,
-      items: [item({ kind: "trash", machine: "gone", machine_name: "Gone" }), item({ kind: "cache", machine: null, machine_name: null })],
+      items: [
+        item({ kind: "trash", machine: "gone", machine_name: "Gone" }),
+        item({ kind: "trash", machine: "m", title: "The disk “Mail” in the bin", action: "empty-trash" }),
+        item({ kind: "cache", machine: null, machine_name: null }),
+      ],
     });
     expect(groups).toHaveLength(1);
-    expect(groups[0]).toMatchObject({ machine: null, name: null, bytes: 2 });
+    expect(groups[0]).toMatchObject({ machine: null, name: null, bytes: 3 });
   });
 });
 
 describe("what can be freed", () => {
   it("counts only what has an action", () => {
-    const items = [item({ freeable: 7 }), item({ freeable: 5, action: "drop-memory" }), item({ freeable: 3, action: "prune-cache" })];
-    expect(freeableOf({ free: 0, items })).toBe(5);
+    const items = [item({ freeable: 7 }), item({ freeable: 5, action: "drop-memory" }), item({ freeable: 3, action: "prune-cache" }), item({ freeable: 4, action: "prune-cache" })];
+    expect(freeableOf({ free: 0, items })).toBe(12);
+    expect(freeableOf({ free: 0, items }, "prune-cache")).toBe(7);
   });
 
   it("says why something stays, and leaves what is lost to the question", () => {

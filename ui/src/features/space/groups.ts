@@ -12,7 +12,7 @@ export interface SpaceGroup {
 export function groupsOf({ items }: SpaceReport): SpaceGroup[] {
   const groups = new Map<string | null, SpaceGroup>();
   for (const item of items) {
-    // A deleted machine is the trash's, not a machine.
+    // A deleted machine or disk is the trash's: one action frees all of it.
     const machine = item.kind === "trash" ? null : item.machine;
     const name = machine === null ? null : item.machine_name;
     const group = groups.get(machine) ?? { machine, name, bytes: 0, items: [] };
@@ -24,15 +24,12 @@ export function groupsOf({ items }: SpaceReport): SpaceGroup[] {
   return [...groups.values()].sort((a, b) => b.bytes - a.bytes);
 }
 
-export type Offered = Exclude<SpaceAction, "prune-cache">;
-
-/** The action that is offered; there is no request that clears downloads. */
-export const offeredOf = ({ action }: SpaceItem): Offered | null => (action === "prune-cache" ? null : action);
-
-/** Bytes that the actions would free together, at most. */
-export const freeableOf = ({ items }: SpaceReport): number =>
-  items.reduce((sum, item) => sum + (offeredOf(item) === null ? 0 : item.freeable), 0);
+/** Bytes that the actions, or one of them, would free together, at most. */
+export const freeableOf = ({ items }: SpaceReport, action?: SpaceAction): number =>
+  items
+    .filter((item) => (action === undefined ? item.action !== null : item.action === action))
+    .reduce((sum, item) => sum + item.freeable, 0);
 
 /** Why it stays, or why less is freed; what would be lost is said when it is asked for. */
 export const noteOf = (item: SpaceItem): string | null =>
-  offeredOf(item) === null || item.action === "tidy" ? item.note : null;
+  item.action === null || item.action === "tidy" ? item.note : null;

@@ -7,6 +7,7 @@ import {
   useDeleteSnapshot,
   useDiscardState,
   useDropMemory,
+  usePruneCache,
   useTidy,
 } from "../../data";
 import { t } from "../../i18n";
@@ -19,11 +20,13 @@ export function useFree(): (item: SpaceItem) => Promise<void> {
   const { mutateAsync: dropMemory } = useDropMemory();
   const { mutateAsync: deleteSnapshot } = useDeleteSnapshot();
   const { mutateAsync: tidy } = useTidy();
+  const { mutateAsync: pruneCache } = usePruneCache();
   const { mutateAsync: discardState } = useDiscardState();
   return async (item) => {
     const { machine, snapshot } = item;
     let freed = item.freeable;
-    if (machine === null) throw gone();
+    if (item.action === "prune-cache") freed = (await pruneCache()).freed;
+    else if (machine === null) throw gone();
     else if (item.action === "tidy") {
       await tidy(machine);
       toast({ title: t("space.started"), tone: "info", key: "space" });
