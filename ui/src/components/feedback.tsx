@@ -4,6 +4,7 @@ import { CODE_UNREACHABLE, type ErrorInfo } from "../data";
 import { t } from "../i18n";
 import { IconButton } from "./button";
 import "./feedback.css";
+import { hintText } from "./hints";
 import { Icon } from "./icon";
 
 type Tone = "plain" | "info" | "ok" | "warn" | "bad" | "locked";
@@ -72,7 +73,7 @@ export function Ring({ value }: { value: number | null }) {
 /** Words for an error whose text the service did not give. */
 export function errorText(error: Pick<ErrorInfo, "code" | "message" | "hint">): { message: string; hint: string } {
   if (error.code === CODE_UNREACHABLE) return { message: t("error.unreachable"), hint: t("error.unreachableHint") };
-  return { message: error.message || t("error.unknown"), hint: error.hint };
+  return { message: error.message || t("error.unknown"), hint: hintText(error) };
 }
 
 interface ErrorCardProps {
