@@ -6,6 +6,7 @@
 
 mod archive;
 mod backup;
+mod believe;
 mod convert;
 mod export;
 mod notes;

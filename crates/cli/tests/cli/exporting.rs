@@ -136,6 +136,23 @@ fn what_is_there_stays_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn a_name_that_leaves_no_room_for_those_beside_it_costs_nothing() {
+    let home = home();
+    with_content(&home);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(format!("{}.raw", "a".repeat(245)));
+    std::fs::write(&file, "the last export").unwrap();
+    let to = file.to_str().unwrap();
+    let error = home
+        .nestbox(["--json", "export", "web", to, "--overwrite"])
+        .fails_with(2)
+        .error();
+    assert_eq!(error.code, "not-a-file-name");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "the last export");
+    assert_eq!(names(folder.path()).len(), 1);
+}
+
+#[test]
 fn any_image_becomes_any_other() {
     let home = home();
     let image = with_content(&home);

@@ -40,7 +40,7 @@ impl Place {
     /// is there.
     pub fn file(path: &Path, overwrite: bool, library: &Path) -> Result<Self> {
         let place = Self::new(path, overwrite, library)?;
-        place.check(&|there| there.is_file() || there.is_symlink())?;
+        place.check_file()?;
         Ok(place)
     }
 
@@ -102,8 +102,17 @@ impl Place {
 
     /// What is there may be replaced, or nothing is there.
     fn check(&self, replaceable: &dyn Fn(&Metadata) -> bool) -> Result<()> {
-        let Ok(there) = fs::symlink_metadata(&self.path) else {
-            return Ok(());
+        let there = match fs::symlink_metadata(&self.path) {
+            Ok(there) => there,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::InvalidFilename => {
+                return Err(Error::usage(
+                    "not-a-file-name",
+                    format!("The name is too long for a file: {}", self.path.display()),
+                )
+                .with_hint("Choose a shorter name."));
+            }
+            Err(error) => return Err(Error::io("look at the file", &self.path, &error)),
         };
         if !replaceable(&there) {
             return Err(Error::unsafe_input(
@@ -148,6 +157,14 @@ impl Place {
             .map_err(|error| Error::io("write into the folder", &self.parent, &error))
     }
 
+    /// What is there is still what may be replaced, or nothing is there.
+    ///
+    /// # Errors
+    /// As [`Self::keep_file`].
+    pub fn check_file(&self) -> Result<()> {
+        self.check(&|there| there.is_file() || there.is_symlink())
+    }
+
     /// Errors unless its file system has room.
     ///
     /// # Errors
@@ -161,7 +178,7 @@ impl Place {
     /// # Errors
     /// `file-exists`, `not-a-file` when that changed meanwhile; `io-error` and friends.
     pub fn keep_file(&self, made: &Path) -> Result<()> {
-        self.check(&|there| there.is_file() || there.is_symlink())?;
+        self.check_file()?;
         self.rename(made)
     }
 

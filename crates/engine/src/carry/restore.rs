@@ -3,6 +3,7 @@
 
 use super::archive::{Entry, Reader, SUMS, damaged, foreign};
 use super::backup::{FORMAT, HEAD, Head, VERSION, blocking, suspended_at};
+use super::believe;
 use crate::create::COMPLETE;
 use crate::jobs::JobHandle;
 use crate::machine::Handle;
@@ -12,7 +13,7 @@ use crate::{Engine, files, ports};
 use nestbox_model::layout::{MACHINE_FILE, MachineFolder};
 use nestbox_model::{
     BackupInfo, BackupRestoreStarted, CloneOrigin, Error, ImageFormat, JobKind, MachineId, MachineSpec,
-    MediumSpec, NicSpec, RestoreBackupRequest, Result, StepState, free_name, validate_name,
+    NicSpec, RestoreBackupRequest, Result, StepState, free_name, validate_name,
 };
 use std::collections::HashMap;
 use std::fs::File;
@@ -44,7 +45,7 @@ impl Engine {
         crate::hardware::check_absolute(file)?;
         let path = PathBuf::from(file);
         let opened = blocking(move || open(&path)).await?;
-        let settled = self.settle_backup(opened.spec.clone(), None)?;
+        let settled = self.settle_backup(&opened, None)?;
         let mut notes = opened.head.notes.clone();
         notes.extend(settled.notes);
         Ok(BackupInfo {
@@ -68,7 +69,7 @@ impl Engine {
         crate::hardware::check_absolute(&request.file)?;
         let path = PathBuf::from(&request.file);
         let opened = blocking(move || open(&path)).await?;
-        let settled = self.settle_backup(opened.spec.clone(), request.name.as_deref())?;
+        let settled = self.settle_backup(&opened, request.name.as_deref())?;
         let bytes = opened.head.files.iter().map(|file| file.stored).sum();
         let home = MachineFolder(self.layout().machines());
         check_space(&home, bytes, "Restoring the backup", "or restore it elsewhere.")?;
@@ -111,7 +112,7 @@ impl Engine {
         blocking(move || judge_images(&to, &told, &cancel)).await?;
         job.step("check", StepState::Done, None);
         job.step("finish", StepState::Running, None);
-        self.settle_records(&folder, &settled)?;
+        self.settle_records(&folder, &settled, &head)?;
         let spec = self.settle_present(&folder, settled.spec, &head).await?;
         self.judge_chains(&folder, &spec)?;
         self.save_spec(making, spec)?;
@@ -133,7 +134,7 @@ impl Engine {
     }
 
     /// Records get the machine's new identity; what they name must be there.
-    fn settle_records(&self, folder: &MachineFolder, settled: &SettledBackup) -> Result<()> {
+    fn settle_records(&self, folder: &MachineFolder, settled: &SettledBackup, head: &Head) -> Result<()> {
         let (records, unreadable) = files::read_records(folder);
         if let Some(error) = unreadable.into_iter().next() {
             return Err(error);
@@ -141,6 +142,8 @@ impl Engine {
         for mut record in records {
             settled.identity.give(&mut record.spec);
             unlink(&mut record.spec);
+            believe::settle_medium(&mut record.spec, folder, head);
+            believe::make_printable(&mut record.name);
             let own = folder.snapshot(&record.id);
             if record.memory && !own.memory().exists() && !own.packed_memory().exists() {
                 return Err(damaged("a snapshot's memory is not in it"));
@@ -200,7 +203,8 @@ impl Engine {
     }
 
     /// The settings with a name, an id, addresses and ports that are free here.
-    fn settle_backup(&self, mut spec: MachineSpec, name: Option<&str>) -> Result<SettledBackup> {
+    fn settle_backup(&self, opened: &Opened, name: Option<&str>) -> Result<SettledBackup> {
+        let mut spec = opened.spec.clone();
         let taken: Vec<String> = self
             .handles()
             .iter()
@@ -255,7 +259,8 @@ impl Engine {
                 ));
             }
         }
-        self.settle_medium(&mut spec, &mut notes);
+        let folder = self.folder(&spec.id);
+        notes.extend(believe::settle_medium(&mut spec, &folder, &opened.head));
         let identity = Identity {
             id: spec.id.clone(),
             name: spec.name.clone(),
@@ -268,28 +273,6 @@ impl Engine {
             identity,
             notes,
         })
-    }
-
-    /// A medium that was unpacked into the machine's folder comes along; another must be where it was.
-    fn settle_medium(&self, spec: &mut MachineSpec, notes: &mut Vec<String>) {
-        let Some(medium) = &spec.medium else { return };
-        let path = Path::new(&medium.path);
-        let own = path
-            .parent()
-            .and_then(Path::parent)
-            .is_some_and(|parent| parent.ends_with("machines"));
-        if let (true, Some(name)) = (own, path.file_name()) {
-            let path = self.folder(&spec.id).path().join(name);
-            spec.medium = Some(MediumSpec {
-                path: path.to_string_lossy().into_owned(),
-            });
-        } else if !path.is_file() {
-            notes.push(format!(
-                "The medium in the CD drive is not here: {}. The drive is empty.",
-                path.display()
-            ));
-            spec.medium = None;
-        }
     }
 }
 
@@ -380,7 +363,7 @@ fn first(reader: &mut Reader) -> Result<Head> {
     if head.files.len() > FILES_MAX || !head.files.iter().all(|file| belongs(&file.name)) {
         return Err(damaged("it names files that are no machine's"));
     }
-    Ok(head)
+    believe::judged(head)
 }
 
 fn expect(reader: &mut Reader, name: &str) -> Result<Entry> {

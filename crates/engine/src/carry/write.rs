@@ -109,14 +109,21 @@ impl Work<'_> {
             ready.push((path, place, bytes, hash));
         }
         self.job.check_cancelled()?;
-        let mut named: Vec<Exported> = Vec::new();
+        for (_, place, ..) in &ready {
+            place.check_file()?;
+        }
+        let (mut named, mut new): (Vec<Exported>, Vec<&Path>) = (Vec::new(), Vec::new());
         for (path, place, bytes, hash) in ready {
+            let replaces = place.is_taken();
             if let Err(error) = place.keep_file(&path) {
-                for before in &named {
-                    // Named a moment ago by us.
-                    let _ = std::fs::remove_file(&before.path);
+                // Named a moment ago by us. What took the place of a file stays: the file is gone.
+                for before in new {
+                    let _ = std::fs::remove_file(before);
                 }
                 return Err(error);
+            }
+            if !replaces {
+                new.push(place.path());
             }
             named.push(exported(place.path(), bytes, hash));
         }
