@@ -46,7 +46,9 @@ pub use import::{Imported, import_disk, import_disks, unpack_medium};
 pub use inspect::{Facts, ForeignFacts, Inspection, inspect};
 pub use iso::IsoFacts;
 pub use layers::Layers;
-pub use merge::{backing_name, capacity, commit, flatten, holds_data, rename_backing, rewrite, set_backing};
+pub use merge::{
+    backing_name, capacity, commit, flatten, holds_data, rename_backing, rewrite, same_content, set_backing,
+};
 pub use packed::PackedFacts;
 pub use plan::plan;
 pub use qcow2::create::{Backing, create};

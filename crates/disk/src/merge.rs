@@ -147,9 +147,12 @@ pub async fn rewrite(image: &Path, target: &Path, progress: &(dyn Fn(u64) + Send
     compare(&image, &target).await
 }
 
+/// Whether two qcow2 images of ours show the same disk; both chains must have passed [`crate::chain`].
+///
 /// # Errors
-/// `content-differs` when the two images do not show the same.
-async fn compare(one: &Path, other: &Path) -> Result<()> {
+/// What hinders comparing: `tool-failed` when one can't be read, `image-in-use`, `tool-timeout`, as [`commit`].
+pub async fn same_content(one: &Path, other: &Path) -> Result<bool> {
+    let (one, other) = (absolute(one)?, absolute(other)?);
     let arguments = ["compare", "-q", "-f", "qcow2", "-F", "qcow2"].map(OsStr::new);
     let arguments: Vec<&OsStr> = arguments
         .into_iter()
@@ -157,19 +160,22 @@ async fn compare(one: &Path, other: &Path) -> Result<()> {
         .collect();
     let limits = Limits {
         file: 1 << 20,
-        time: time_for(capacity(one)?),
+        time: time_for(capacity(&one)?),
     };
-    tools::run(&arguments, one, limits).await.map_err(|error| {
-        if error.code == "tool-failed" {
-            Error::failed(
-                "content-differs",
-                "The new image does not show what the old one does.",
-            )
-            .with_hint("Check the disk for damage first: nestbox disk check")
-        } else {
-            error
-        }
-    })
+    tools::compare(&arguments, &one, limits).await
+}
+
+/// # Errors
+/// `content-differs` when the two images do not show the same; as [`same_content`].
+async fn compare(one: &Path, other: &Path) -> Result<()> {
+    if same_content(one, other).await? {
+        return Ok(());
+    }
+    Err(Error::failed(
+        "content-differs",
+        "The new image does not show what the old one does.",
+    )
+    .with_hint("Check the disk for damage first: nestbox disk check"))
 }
 
 /// `base`: name and format of what the new image stands on, as it is written into it.

@@ -169,6 +169,20 @@ pub(crate) async fn run(arguments: &[&OsStr], image: &Path, limits: Limits) -> R
     run_reporting(arguments, image, limits, &|_| ()).await
 }
 
+/// Whether `qemu-img compare` with these arguments finds no difference: it ends with 1 for one, with more when it could
+/// not compare (qemu-img(1)).
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn compare(arguments: &[&OsStr], image: &Path, limits: Limits) -> Result<bool> {
+    let output = run_limited(arguments, image, limits, &|_| ()).await?;
+    match output.code {
+        0 => Ok(true),
+        1 => Ok(false),
+        _ => Err(output.into_error(image)),
+    }
+}
+
 /// As [`run`], and reports how far it is.
 pub(crate) async fn run_reporting(
     arguments: &[&OsStr],

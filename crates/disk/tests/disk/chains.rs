@@ -115,3 +115,27 @@ async fn loops_links_protocols_and_long_chains_are_refused() {
     assert_eq!(code(chain(&long, &roots)), "chain-too-long");
     assert_eq!(chain(&place.path("200"), &roots).unwrap().len(), 202);
 }
+
+#[tokio::test]
+async fn what_two_images_show_is_the_same_or_not_or_not_known() {
+    let place = Place::new();
+    let image = |name: &str, byte: u8| {
+        let path = place.text(name);
+        qemu_img(&["create", "-q", "-f", "qcow2", &path, "4M"]);
+        let write = format!("write -P {byte} 1M 64k");
+        let wrote = std::process::Command::new("qemu-io")
+            .args(["-f", "qcow2", "-c", &write, &path])
+            .output()
+            .unwrap();
+        assert!(wrote.status.success());
+        place.path(name)
+    };
+    let (one, same, other) = (image("one", 7), image("same", 7), image("other", 8));
+    assert!(nestbox_disk::same_content(&one, &same).await.unwrap());
+    assert!(!nestbox_disk::same_content(&one, &other).await.unwrap());
+    let torn = place.file("torn", [b"QFI\xfb".as_slice(), &[0xff; 200]].concat());
+    assert_eq!(
+        nestbox_disk::same_content(&one, &torn).await.unwrap_err().code,
+        "tool-failed"
+    );
+}

@@ -101,6 +101,23 @@ mod tests {
         assert_eq!(good.notes, ["]0;gone away"]);
     }
 
+    /// The smallest volume: ECMA-119, 8.4 and 9.1.
+    fn volume() -> Vec<u8> {
+        let mut bytes = vec![0; 32 * 2048];
+        let volume = &mut bytes[16 * 2048..17 * 2048];
+        volume[..7].copy_from_slice(b"\x01CD001\x01");
+        let both = |value: u32| [value.to_le_bytes(), value.to_be_bytes()].concat();
+        volume[80..88].copy_from_slice(&both(32));
+        volume[128..132].copy_from_slice(&[0, 8, 8, 0]);
+        volume[156] = 34;
+        volume[158..166].copy_from_slice(&both(20));
+        volume[166..174].copy_from_slice(&both(2048));
+        volume[181] = 2;
+        volume[188] = 1;
+        bytes[17 * 2048..17 * 2048 + 7].copy_from_slice(b"\xffCD001\x01");
+        bytes
+    }
+
     #[test]
     fn the_drive_holds_an_iso_or_the_backups_own_medium_only() {
         let place = tempfile::tempdir().unwrap();
@@ -117,9 +134,7 @@ mod tests {
         assert_eq!(settled(&secret, &none), (None, true));
         assert_eq!(settled(Path::new("/nowhere/a.iso"), &none), (None, true));
         let iso = place.path().join("a.iso");
-        let mut bytes = vec![0; 1 << 16];
-        bytes[0x8000..0x8007].copy_from_slice(b"\x01CD001\x01");
-        std::fs::write(&iso, bytes).unwrap();
+        std::fs::write(&iso, volume()).unwrap();
         assert_eq!(
             settled(&iso, &none),
             (Some(iso.to_string_lossy().into_owned()), true)

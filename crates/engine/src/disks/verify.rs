@@ -58,19 +58,30 @@ impl Engine {
             worker.step("check", StepState::Done, left_out);
             let mut kept = None;
             let mut repaired = false;
+            let mut shows = Shows::Same;
             if repair {
                 worker.step("repair", StepState::Running, None);
                 for (image, report) in &mut found {
                     if !report.ok {
                         let label = format!("{} before repair", name.trim_matches(['“', '”']));
-                        kept = Some(engine.mend(&own, &disk, image, &label, &worker).await?);
+                        let (path, now) = engine.mend(&own, &disk, image, &label, &worker).await?;
+                        kept = Some(path);
+                        shows = shows.max(now);
                         *report = nestbox_disk::check(image).await?;
                         repaired = true;
                     }
                 }
-                let detail = match repaired {
-                    true => "The damaged disk stays in the bin for a week.",
-                    false => "Nothing had to be mended.",
+                let detail = match (repaired, shows) {
+                    (false, _) => "Nothing had to be mended.",
+                    (true, Shows::Same) => {
+                        "It shows what it showed. The damaged disk stays in the bin for a week."
+                    }
+                    (true, Shows::Other) => {
+                        "What was damaged is lost, so it shows something else in places: check the guest's files. The damaged disk stays in the bin for a week."
+                    }
+                    (true, Shows::Unreadable) => {
+                        "The damaged disk could not be read whole, so that nobody knows what is lost: check the guest's files. It stays in the bin for a week."
+                    }
                 };
                 worker.step("repair", StepState::Done, Some(detail.into()));
                 if repaired {
@@ -78,7 +89,7 @@ impl Engine {
                     engine.tell_machine(EventKind::MachineChanged, &own, Some("Repaired a disk".into()));
                 }
             }
-            worker.found(report(&found, repaired, kept.as_deref()));
+            worker.found(report(&found, repaired.then_some(shows), kept.as_deref()));
             Ok(())
         };
         self.run_disk_job(&handle, turn, job, work);
@@ -107,7 +118,7 @@ impl Engine {
         image: &Path,
         label: &str,
         job: &JobHandle,
-    ) -> Result<PathBuf> {
+    ) -> Result<(PathBuf, Shows)> {
         let part = part_of(image);
         files::remove_file(&part)?;
         let mended = async {
@@ -122,12 +133,23 @@ impl Engine {
                 )
                 .with_hint("Go back to a snapshot or a backup from before the damage."));
             }
-            job.check_cancelled()
+            job.check_cancelled()?;
+            Ok(match nestbox_disk::same_content(image, &part).await {
+                Ok(true) => Shows::Same,
+                Ok(false) => Shows::Other,
+                Err(error) => {
+                    tracing::info!(%error, image = %image.display(), "a damaged disk can't be compared with its mended copy");
+                    Shows::Unreadable
+                }
+            })
         };
-        if let Err(error) = mended.await {
-            files::remove_file(&part)?;
-            return Err(error);
-        }
+        let shows = match mended.await {
+            Ok(shows) => shows,
+            Err(error) => {
+                files::remove_file(&part)?;
+                return Err(error);
+            }
+        };
         let kept = DiskSpec {
             capacity: nestbox_disk::capacity(image).unwrap_or(disk.capacity),
             label: Some(label.to_owned()),
@@ -146,11 +168,30 @@ impl Engine {
         self.save_spec(handle, spec)?;
         replace(&part, image)?;
         library.finish(journal)?;
-        Ok(kept_path)
+        Ok((kept_path, shows))
     }
 }
 
-fn report(found: &[(PathBuf, CheckReport)], repaired: bool, kept: Option<&Path>) -> Value {
+/// What a mended copy shows beside the damaged original.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Shows {
+    Same,
+    Other,
+    Unreadable,
+}
+
+impl Shows {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Other => "changed",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// `mended`: what the mended disk shows, if it was mended.
+fn report(found: &[(PathBuf, CheckReport)], mended: Option<Shows>, kept: Option<&Path>) -> Value {
     let sum = |of: fn(&CheckReport) -> u64| found.iter().map(|(_, report)| of(report)).sum::<u64>();
     let images: Vec<Value> = found
         .iter()
@@ -168,7 +209,8 @@ fn report(found: &[(PathBuf, CheckReport)], repaired: bool, kept: Option<&Path>)
         "ok": corruptions == 0,
         "corruptions": corruptions,
         "leaks": sum(|report| report.leaks),
-        "repaired": repaired,
+        "repaired": mended.is_some(),
+        "content": mended.map(Shows::as_str),
         "images": images,
         "kept": kept.map(|path| path.display().to_string()),
     })
