@@ -173,7 +173,10 @@ const LOTS = Array.from({ length: 10_000 }, (_, at) => entry(`file-${String(at).
 
 function files(one, query) {
   if (running(one) && !query.get("snapshot")) return error(409, "machine-running", `“${one.name}” is running: its disk changes while it is read.`, "Take a snapshot, and browse that.");
-  const [, number = "2", path = "/"] = query.get("path").match(/^(?:(\d+):)?(\/.*)$/) ?? [];
+  const asked = query.get("path") ?? "";
+  if (asked === "") return ok({ volumes: VOLUMES, volume: 0, path: "/", entries: [], more: false, notes: [] });
+  const [, number, path = "/"] = asked.match(/^(?:(\d+):)?(\/.*)$/) ?? [];
+  if (number === undefined) return error(400, "volume-unclear", "The disk has several volumes, and the path does not say which.", "Name one.");
   const at = Number(number);
   const known = at === 2 ? { "/": ROOT, "/etc": ETC, "/lots": LOTS } : { "/": [entry("EFI", "folder")] };
   const entries = known[path] ?? [];

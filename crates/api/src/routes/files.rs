@@ -37,7 +37,7 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Answer<Listing> {
     let query = FilesQuery {
-        path: query.path,
+        path: query.path.filter(|path| !path.is_empty()),
         snapshot: query.snapshot,
         limit: query.limit,
         after: query.after,

@@ -1,5 +1,5 @@
 import { Camera, ChevronRight, CornerLeftUp, FolderOutput } from "lucide-react";
-import { useCallback, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { navigate } from "../../app/navigation";
 import { Page } from "../../app/page";
 import { Button, ErrorCard, Icon, IconButton, Note, Ring, Select, toast } from "../../components";
@@ -20,7 +20,7 @@ import { diskName } from "../disks/disk-words";
 import { OverwriteSheet } from "../carry/OverwriteSheet";
 import { CopyOutSheet } from "./CopyOutSheet";
 import { CopyResult } from "./CopyResult";
-import { address, crumbsOf, entriesOf, joinPath, parentOf, volumeAt } from "./entries";
+import { address, crumbsOf, entriesOf, firstVolume, joinPath, parentOf, volumeAt } from "./entries";
 import "./files.css";
 import { FileTable } from "./FileTable";
 import { volumeName, Volumes } from "./Volumes";
@@ -60,6 +60,10 @@ export function FilesPage({ machine, disk }: Props) {
   const first = pages?.[0];
   const entries = useMemo(() => entriesOf(pages ?? []), [pages]);
   const volumes = first?.volumes ?? [];
+  const several = first?.volume === 0 ? firstVolume(first.volumes) : null;
+  useEffect(() => {
+    if (several !== null) setPlace((now) => (now.volume === null ? { volume: several, path: "/", from: null } : now));
+  }, [several]);
   const volume = volumeAt(volumes, place.volume ?? first?.volume ?? 0);
   const name = shown ? diskName(shown) : t("edit.disk");
   const title = t("files.title", { name, machine: machine.name });

@@ -12,7 +12,8 @@ describe("paths", () => {
     expect(parentOf("/etc/ssh")).toBe("/etc");
     expect(parentOf("/etc")).toBe("/");
     expect(address(2, "/etc")).toBe("2:/etc");
-    expect(address(null, "/")).toBe("/");
+    expect(address(null, "/")).toBe("");
+    expect(address(null, "/etc")).toBe("/etc");
     expect(crumbsOf("/a/b").map((crumb) => crumb.path)).toEqual(["/a", "/a/b"]);
   });
 });

@@ -9,7 +9,15 @@ export const parentOf = (path: string): string => {
 };
 
 /** How the API names a place: the volume before the path, once it is known. */
-export const address = (volume: number | null, path: string): string => (volume === null ? path : `${volume}:${path}`);
+export const address = (volume: number | null, path: string): string => {
+  if (volume !== null) return `${volume}:${path}`;
+  // Of a disk with several volumes only their list can be asked for before one is chosen.
+  return path === "/" ? "" : path;
+};
+
+/** The volume to begin with where the disk has several: the largest that can be read, which most often is the system's. */
+export const firstVolume = (volumes: readonly Volume[]): number | null =>
+  volumes.filter((one) => one.browsable).sort((a, b) => b.size - a.size)[0]?.number ?? null;
 
 export interface Crumb {
   name: string;
