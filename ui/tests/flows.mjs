@@ -170,7 +170,8 @@ export async function run(bench) {
     assert.ok(behind, "the page behind is inert");
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
-    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Edit machine");
+    // It comes back with the next frame.
+    await page.waitForFunction(() => document.activeElement?.getAttribute("aria-label") === "Edit machine");
     await page.keyboard.press("Control+k");
     await dialog.getByRole("combobox", { name: "Command" }).fill("stop");
     await page.keyboard.press("Enter");
