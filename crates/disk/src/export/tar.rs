@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn records_count_their_own_length() {
-        assert_eq!(extended(&[("path", "a".into())]), b"10 path=a\n");
+        assert_eq!(extended(&[("path", "a".into())]), b"9 path=a\n");
         let long = extended(&[("path", "a".repeat(95))]);
         assert!(
             long.starts_with(b"105 path=a"),
