@@ -1,6 +1,6 @@
 // Disk images coming in, going out and made smaller, beside cp, qemu-img and tar with zstd on the same files.
-import { statSync } from "node:fs";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { built } from "../../e2e/lib/setting.mjs";
 import { median, ms, now, timed } from "../lib/measure.mjs";
@@ -17,8 +17,9 @@ const FILES_LIMIT_MS = 1000;
 const CONVERT = ["convert", "-W", "-m", "16"];
 
 export async function run(setting, report) {
-  const files = join(setting.home, "files");
-  await mkdir(files);
+  // Outside of the library: nothing is exported into it.
+  const files = await mkdtemp(join(tmpdir(), "nestbox-bench-"));
+  setting.onClose(() => rm(files, { recursive: true, force: true }));
   const at = (name) => join(files, name);
   const shell = (script) => timed("sh", ["-ec", script], setting.env);
   const nestbox = (...words) => timed(built("nestbox"), ["--quiet", ...words], setting.env);
